@@ -55,8 +55,10 @@ type Record struct {
 	Timestamp time.Time
 	Key       []byte
 	Value     []byte
-	// Kind says what Value is; empty on records that Millrace did not write.
+	// Kind says what Value is; empty on input topics.
 	Kind schemas.Kind
+	// ContentType is the header of that name; empty where there is none.
+	ContentType string
 	// Origin is the record's identity, on every topic.
 	Origin Origin
 	// Derived is true where a step of Millrace wrote the record; on input topics the

@@ -1,0 +1,253 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// pollRecords bounds what one poll hands out.
+const pollRecords = 20_000
+
+// hintEvery is how often positions are committed to the group, where they serve tools
+// that show lag; nothing is resumed from them.
+const hintEvery = 5 * time.Second
+
+// group is one member of a stage's consumer group, with a worker for each partition that
+// it was assigned.
+type group struct {
+	bus      *Bus
+	stage    Stage
+	consumer *kgo.Client
+	producer *kgo.Client
+	failed   chan error // holds the first failure
+
+	mu      sync.Mutex
+	workers map[outputPartition]*worker
+}
+
+// Run works as a member of the stage's group until ctx ends, which is no error, or until
+// something fails. After an error it may be called again: it resumes from what was
+// committed, in a new stretch of origins.
+func (b *Bus) Run(ctx context.Context, stage Stage) error {
+	if err := stage.validate(); err != nil {
+		return err
+	}
+	for _, name := range stage.Inputs {
+		if _, err := b.Topic(name); err != nil {
+			return err
+		}
+	}
+	g := &group{bus: b, stage: stage, failed: make(chan error, 1), workers: map[outputPartition]*worker{}}
+	var err error
+	if g.producer, err = kgo.NewClient(append(b.producing(), kgo.RecordPartitioner(kgo.ManualPartitioner()))...); err != nil {
+		return fmt.Errorf("bus: %w", err)
+	}
+	defer g.producer.Close()
+	opts := append(b.common(), consuming()...)
+	opts = append(opts,
+		kgo.ConsumerGroup(b.cfg.Group+"-"+stage.Name),
+		kgo.ConsumeTopics(stage.Inputs...),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()),
+		kgo.DisableAutoCommit(),
+		kgo.BlockRebalanceOnPoll(),
+		kgo.AdjustFetchOffsetsFn(g.positions),
+		kgo.OnPartitionsAssigned(g.assigned),
+		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, lost map[string][]int32) { g.release(lost) }),
+		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, lost map[string][]int32) { g.release(lost) }),
+	)
+	if g.consumer, err = kgo.NewClient(opts...); err != nil {
+		return fmt.Errorf("bus: %w", err)
+	}
+	err = g.run(ctx)
+	if err != nil {
+		b.metrics.failures.WithLabelValues(stage.Name).Inc()
+	}
+	return err
+}
+
+func (g *group) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	names := append([]string(nil), g.stage.Inputs...)
+	go func() {
+		if err := g.bus.watch(ctx, names); err != nil {
+			g.fail(err)
+		}
+	}()
+	polled := make(chan error, 1)
+	go func() { polled <- g.poll(ctx) }()
+	hint := time.NewTicker(hintEvery)
+	defer hint.Stop()
+	var err error
+	for waiting := true; waiting; {
+		select {
+		case <-hint.C:
+			g.commitHints(ctx)
+		case err = <-g.failed:
+			waiting = false
+		case err = <-polled:
+			waiting = false
+			polled <- nil
+		}
+	}
+	cancel()
+	<-polled
+	err = errors.Join(err, g.releaseAll())
+	hintCtx, done := context.WithTimeout(context.Background(), 2*time.Second)
+	defer done()
+	g.commitHints(hintCtx)
+	g.consumer.AllowRebalance()
+	g.consumer.CloseAllowingRebalance()
+	return err
+}
+
+func (g *group) fail(err error) {
+	select {
+	case g.failed <- err:
+	default: // the first failure is the one that is told
+	}
+}
+
+// poll hands fetched records to their workers until ctx ends.
+func (g *group) poll(ctx context.Context) error {
+	for {
+		fetches := g.consumer.PollRecords(ctx, pollRecords)
+		if fetches.IsClientClosed() || ctx.Err() != nil {
+			return nil
+		}
+		var err error
+		fetches.EachError(func(topic string, partition int32, e error) {
+			if !errors.Is(e, context.Canceled) {
+				err = errors.Join(err, fmt.Errorf("bus: stage %s: fetch %s/%d: %w", g.stage.Name, topic, partition, e))
+			}
+		})
+		if err != nil {
+			g.consumer.AllowRebalance()
+			return err
+		}
+		fetches.EachPartition(g.deliver)
+		g.consumer.AllowRebalance()
+	}
+}
+
+func (g *group) deliver(p kgo.FetchTopicPartition) {
+	g.mu.Lock()
+	w := g.workers[outputPartition{p.Topic, p.Partition}]
+	g.mu.Unlock()
+	if w == nil || len(p.Records) == 0 {
+		return // revoked meanwhile; whoever has it now reads it
+	}
+	if !w.offer(p.Records, p.HighWatermark) {
+		return
+	}
+	w.paused.Store(true)
+	g.consumer.PauseFetchPartitions(map[string][]int32{p.Topic: {p.Partition}})
+	w.nudge() // should it have taken all meanwhile, it resumes
+}
+
+// assigned opens a worker for each new partition, before its first fetch.
+func (g *group) assigned(ctx context.Context, _ *kgo.Client, added map[string][]int32) {
+	for topic, partitions := range added {
+		for _, n := range partitions {
+			t, err := g.bus.Topic(topic)
+			if err != nil {
+				g.fail(err)
+				return
+			}
+			w, err := g.bus.openWorker(ctx, g.stage, t, n, g.producer)
+			if err != nil {
+				g.fail(err)
+				return
+			}
+			w.resume = func() {
+				w.paused.Store(false)
+				g.consumer.ResumeFetchPartitions(map[string][]int32{topic: {n}})
+			}
+			g.mu.Lock()
+			g.workers[outputPartition{topic, n}] = w
+			g.mu.Unlock()
+			go func() {
+				w.run()
+				if w.err != nil {
+					g.fail(w.err)
+				}
+			}()
+		}
+	}
+}
+
+// positions makes every partition begin where its state is, never at what the group
+// committed.
+func (g *group) positions(_ context.Context, fetched map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for topic, partitions := range fetched {
+		for n := range partitions {
+			w := g.workers[outputPartition{topic, n}]
+			if w == nil {
+				return nil, fmt.Errorf("bus: stage %s has no state for %s/%d", g.stage.Name, topic, n)
+			}
+			// What was fetched and not processed yet is not fetched again: a worker that
+			// was just opened has nothing, and one that runs on is not asked.
+			partitions[n] = kgo.NewOffset().At(w.position.Load())
+		}
+	}
+	return fetched, nil
+}
+
+// release stops the workers of partitions that go away; each finishes its batch and
+// checkpoints, so that the next owner resumes there.
+func (g *group) release(lost map[string][]int32) {
+	var stopped []*worker
+	g.mu.Lock()
+	for topic, partitions := range lost {
+		for _, n := range partitions {
+			key := outputPartition{topic, n}
+			if w := g.workers[key]; w != nil {
+				delete(g.workers, key)
+				close(w.stop)
+				stopped = append(stopped, w)
+			}
+		}
+	}
+	g.mu.Unlock()
+	for _, w := range stopped {
+		<-w.done
+	}
+}
+
+func (g *group) releaseAll() error {
+	g.mu.Lock()
+	all := map[string][]int32{}
+	for key := range g.workers {
+		all[key.topic] = append(all[key.topic], key.partition)
+	}
+	g.mu.Unlock()
+	g.release(all)
+	select {
+	case err := <-g.failed:
+		return err
+	default:
+		return nil
+	}
+}
+
+func (g *group) commitHints(ctx context.Context) {
+	hints := map[string]map[int32]kgo.EpochOffset{}
+	g.mu.Lock()
+	for key, w := range g.workers {
+		if hints[key.topic] == nil {
+			hints[key.topic] = map[int32]kgo.EpochOffset{}
+		}
+		hints[key.topic][key.partition] = kgo.EpochOffset{Epoch: -1, Offset: w.position.Load()}
+	}
+	g.mu.Unlock()
+	if len(hints) > 0 {
+		g.consumer.CommitOffsets(ctx, hints, nil) // a hint that is lost costs nothing
+	}
+}

@@ -1,0 +1,208 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/millrace-io/millrace/internal/objstore"
+)
+
+// Topic is a topic as it is.
+type Topic struct {
+	TopicSpec
+	ID TopicID
+}
+
+// Ensure makes the topics that are missing and checks the others: that no broker deletes
+// or compacts what Millrace accounts for, and that a topic has the partitions that it was
+// made with. It is called once, before anything else.
+func (b *Bus) Ensure(ctx context.Context) error {
+	specs := b.cfg.Topics
+	admin := kadm.NewClient(b.client)
+	for _, spec := range specs {
+		configs := map[string]*string{
+			"cleanup.policy":                 kadm.StringPtr("delete"),
+			"retention.bytes":                kadm.StringPtr("-1"),
+			"retention.ms":                   kadm.StringPtr(retentionMillis(spec.Retention)),
+			"max.message.bytes":              kadm.StringPtr(fmt.Sprint(spec.MaxBytes + recordOverhead)),
+			"unclean.leader.election.enable": kadm.StringPtr("false"),
+		}
+		if spec.Input {
+			configs["message.timestamp.type"] = kadm.StringPtr("LogAppendTime")
+		}
+		r, err := admin.CreateTopic(ctx, spec.Partitions, -1, configs, spec.Name)
+		if err == nil {
+			err = r.Err
+		}
+		if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+			return fmt.Errorf("bus: make topic %s: %w", spec.Name, err)
+		}
+	}
+	names := make([]string, len(specs))
+	for i := range specs {
+		names[i] = specs[i].Name
+	}
+	details, err := b.listTopics(ctx, admin, names)
+	if err != nil {
+		return err
+	}
+	for _, spec := range specs {
+		if err := b.adopt(ctx, spec, details[spec.Name]); err != nil {
+			return err
+		}
+	}
+	return b.checkConfigs(ctx, admin, names)
+}
+
+func retentionMillis(d time.Duration) string {
+	if d == 0 {
+		return "-1"
+	}
+	return fmt.Sprint(d.Milliseconds())
+}
+
+// listTopics waits until every topic is known to the broker that answers.
+func (b *Bus) listTopics(ctx context.Context, admin *kadm.Client, names []string) (kadm.TopicDetails, error) {
+	const tries, pause = 50, 100 * time.Millisecond
+	for try := 1; ; try++ {
+		details, err := admin.ListTopics(ctx, names...)
+		if err == nil {
+			err = details.Error()
+		}
+		if err == nil {
+			return details, nil
+		}
+		if try == tries || ctx.Err() != nil {
+			return nil, fmt.Errorf("bus: describe topics %s: %w", strings.Join(names, ", "), err)
+		}
+		time.Sleep(pause)
+	}
+}
+
+// adopt records the topic's id and partition count where they are new, and refuses a
+// count that changed: outputs go to a partition by a function of it.
+func (b *Bus) adopt(ctx context.Context, spec TopicSpec, d kadm.TopicDetail) error {
+	t := Topic{TopicSpec: spec, ID: TopicID(d.ID)}
+	t.Partitions = int32(len(d.Partitions))
+	type record struct {
+		Partitions int32 `json:"partitions"`
+	}
+	data, err := json.Marshal(record{t.Partitions})
+	if err != nil {
+		return fmt.Errorf("bus: record topic %s: %w", spec.Name, err)
+	}
+	key := fmt.Sprintf("topics/%s/%s", spec.Name, t.ID)
+	err = b.objects.Create(ctx, key, data)
+	if errors.Is(err, objstore.ErrExists) {
+		data, err = b.objects.Get(ctx, key)
+		var was record
+		if err == nil {
+			err = json.Unmarshal(data, &was)
+		}
+		if err == nil && was.Partitions != t.Partitions {
+			return fmt.Errorf("bus: topic %s has %d partitions, it was made with %d: outputs are placed by that count; bring the old count back by making the topic anew", spec.Name, t.Partitions, was.Partitions)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("bus: record topic %s: %w", spec.Name, err)
+	}
+	b.topics[spec.Name] = t
+	return nil
+}
+
+// checkConfigs refuses a topic that the broker itself would delete from.
+func (b *Bus) checkConfigs(ctx context.Context, admin *kadm.Client, names []string) error {
+	described, err := admin.DescribeTopicConfigs(ctx, names...)
+	if err != nil {
+		return fmt.Errorf("bus: describe configurations: %w", err)
+	}
+	var wrong []error
+	for _, r := range described {
+		if r.Err != nil {
+			return fmt.Errorf("bus: describe configuration of %s: %w", r.Name, r.Err)
+		}
+		want := map[string]string{
+			"cleanup.policy":                 "delete",
+			"retention.bytes":                "-1",
+			"retention.ms":                   retentionMillis(b.topics[r.Name].Retention),
+			"unclean.leader.election.enable": "false",
+		}
+		for _, c := range r.Configs {
+			if w, ok := want[c.Key]; ok && c.Value != nil && *c.Value != w {
+				wrong = append(wrong, fmt.Errorf("bus: topic %s has %s=%s; set it to %s, or the broker deletes what is not accounted for", r.Name, c.Key, *c.Value, w))
+			}
+		}
+	}
+	slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(wrong...)
+}
+
+// Topic returns a topic that Ensure found.
+func (b *Bus) Topic(name string) (Topic, error) {
+	t, ok := b.topics[name]
+	if !ok {
+		return Topic{}, fmt.Errorf("bus: topic %s is not one of Millrace's", name)
+	}
+	return t, nil
+}
+
+// Ends returns the offset behind the last committed record of each partition.
+func (b *Bus) Ends(ctx context.Context, topic string) (map[int32]int64, error) {
+	return offsets(topic, func() (kadm.ListedOffsets, error) {
+		return kadm.NewClient(b.client).ListCommittedOffsets(ctx, topic)
+	})
+}
+
+// Starts returns the offset of the first record that each partition still has.
+func (b *Bus) Starts(ctx context.Context, topic string) (map[int32]int64, error) {
+	return offsets(topic, func() (kadm.ListedOffsets, error) {
+		return kadm.NewClient(b.client).ListStartOffsets(ctx, topic)
+	})
+}
+
+func offsets(topic string, list func() (kadm.ListedOffsets, error)) (map[int32]int64, error) {
+	listed, err := list()
+	if err == nil {
+		err = listed.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("bus: list offsets of %s: %w", topic, err)
+	}
+	out := map[int32]int64{}
+	listed.Each(func(o kadm.ListedOffset) { out[o.Partition] = o.Offset })
+	return out, nil
+}
+
+// watch ends with an error when one of the topics is not what it was: a writer must not
+// go on into a topic that was made anew, whose readers know nothing of its chain.
+func (b *Bus) watch(ctx context.Context, names []string) error {
+	const every = 5 * time.Second
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	admin := kadm.NewClient(b.client)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		details, err := admin.ListTopics(ctx, names...)
+		if err != nil {
+			continue // the broker is away; the loop itself will say so
+		}
+		for _, name := range names {
+			d, want := details[name], b.topics[name]
+			if d.Err == nil && (TopicID(d.ID) != want.ID || int32(len(d.Partitions)) != want.Partitions) {
+				return fmt.Errorf("bus: topic %s was changed while it was in use: its id is %s with %d partitions, it was %s with %d; restart Millrace", name, TopicID(d.ID), len(d.Partitions), want.ID, want.Partitions)
+			}
+		}
+	}
+}
