@@ -1,0 +1,205 @@
+// Code generated from schemas/proto by schemas/gen. DO NOT EDIT.
+
+package schemas
+
+// DriftSignal says that a detector saw a change.
+type DriftSignal struct {
+	Envelope
+	Model        string `parquet:"model,dict"`
+	ModelVersion string `parquet:"model_version,dict"`
+	Detector     string `parquet:"detector,dict"`
+	// What was watched: error_rate, label_share, token_distribution.
+	Signal string `parquet:"signal,dict"`
+	// The log that was watched, and the stretch [from, to) that differs from before.
+	Topic      string `parquet:"topic,dict"`
+	Partition  int32  `parquet:"partition"`
+	FromOffset int64  `parquet:"from_offset"`
+	ToOffset   int64  `parquet:"to_offset"`
+	// The detector's statistic and the bound that it passed.
+	Statistic float64 `parquet:"statistic"`
+	Threshold float64 `parquet:"threshold"`
+	// The watched mean before and after.
+	Before float64 `parquet:"before"`
+	After  float64 `parquet:"after"`
+	// Observations in the stretch, and since the detector began.
+	Examples      int64  `parquet:"examples"`
+	ExamplesTotal int64  `parquet:"examples_total"`
+	Detail        string `parquet:"detail"`
+}
+
+func (m *DriftSignal) Kind() Kind { return KindDriftSignal }
+
+func (m *DriftSignal) Env() *Envelope { return &m.Envelope }
+
+func (m *DriftSignal) Reset() { *m = DriftSignal{} }
+
+func (m *DriftSignal) Size() (n int) {
+	if e := m.Envelope.size(); e > 0 {
+		n += sizeOfEnvelope(e)
+	}
+	n += sizeString(2<<3|2, m.Model)
+	n += sizeString(3<<3|2, m.ModelVersion)
+	n += sizeString(4<<3|2, m.Detector)
+	n += sizeString(5<<3|2, m.Signal)
+	n += sizeString(6<<3|2, m.Topic)
+	n += sizeInt32(7<<3|0, m.Partition)
+	n += sizeInt64(8<<3|0, m.FromOffset)
+	n += sizeInt64(9<<3|0, m.ToOffset)
+	n += sizeDouble(10<<3|1, m.Statistic)
+	n += sizeDouble(11<<3|1, m.Threshold)
+	n += sizeDouble(12<<3|1, m.Before)
+	n += sizeDouble(13<<3|1, m.After)
+	n += sizeInt64(14<<3|0, m.Examples)
+	n += sizeInt64(15<<3|0, m.ExamplesTotal)
+	n += sizeString(16<<3|2, m.Detail)
+	return n
+}
+
+func (m *DriftSignal) MarshalAppend(b []byte) []byte {
+	if e := m.Envelope.size(); e > 0 {
+		b = m.Envelope.marshalAppend(putEnvelope(b, e))
+	}
+	b = putString(b, 2<<3|2, m.Model)
+	b = putString(b, 3<<3|2, m.ModelVersion)
+	b = putString(b, 4<<3|2, m.Detector)
+	b = putString(b, 5<<3|2, m.Signal)
+	b = putString(b, 6<<3|2, m.Topic)
+	b = putInt32(b, 7<<3|0, m.Partition)
+	b = putInt64(b, 8<<3|0, m.FromOffset)
+	b = putInt64(b, 9<<3|0, m.ToOffset)
+	b = putDouble(b, 10<<3|1, m.Statistic)
+	b = putDouble(b, 11<<3|1, m.Threshold)
+	b = putDouble(b, 12<<3|1, m.Before)
+	b = putDouble(b, 13<<3|1, m.After)
+	b = putInt64(b, 14<<3|0, m.Examples)
+	b = putInt64(b, 15<<3|0, m.ExamplesTotal)
+	b = putString(b, 16<<3|2, m.Detail)
+	return b
+}
+
+func (m *DriftSignal) Unmarshal(b []byte) error {
+	m.Reset()
+	w := newWireReader(b)
+	for w.next() {
+		switch w.num {
+		case 1:
+			outer := w.enter("envelope")
+			m.Envelope.unmarshal(&w)
+			w.leave(outer)
+		case 2:
+			m.Model = w.readString("model")
+		case 3:
+			m.ModelVersion = w.readString("model_version")
+		case 4:
+			m.Detector = w.readString("detector")
+		case 5:
+			m.Signal = w.readString("signal")
+		case 6:
+			m.Topic = w.readString("topic")
+		case 7:
+			m.Partition = w.readInt32("partition")
+		case 8:
+			m.FromOffset = w.readInt64("from_offset")
+		case 9:
+			m.ToOffset = w.readInt64("to_offset")
+		case 10:
+			m.Statistic = w.readDouble("statistic")
+		case 11:
+			m.Threshold = w.readDouble("threshold")
+		case 12:
+			m.Before = w.readDouble("before")
+		case 13:
+			m.After = w.readDouble("after")
+		case 14:
+			m.Examples = w.readInt64("examples")
+		case 15:
+			m.ExamplesTotal = w.readInt64("examples_total")
+		case 16:
+			m.Detail = w.readString("detail")
+		default:
+			w.skip()
+		}
+	}
+	if err := w.finish(); err != nil {
+		return err
+	}
+	return m.Validate()
+}
+
+func (m *DriftSignal) AppendJSON(b []byte) []byte {
+	b = m.Envelope.appendJSON(append(b, '{'))
+	b = jsonString(b, `"model":`, m.Model)
+	b = jsonString(b, `"model_version":`, m.ModelVersion)
+	b = jsonString(b, `"detector":`, m.Detector)
+	b = jsonString(b, `"signal":`, m.Signal)
+	b = jsonString(b, `"topic":`, m.Topic)
+	b = jsonInt32(b, `"partition":`, m.Partition)
+	b = jsonInt64(b, `"from_offset":`, m.FromOffset)
+	b = jsonInt64(b, `"to_offset":`, m.ToOffset)
+	b = jsonDouble(b, `"statistic":`, m.Statistic)
+	b = jsonDouble(b, `"threshold":`, m.Threshold)
+	b = jsonDouble(b, `"before":`, m.Before)
+	b = jsonDouble(b, `"after":`, m.After)
+	b = jsonInt64(b, `"examples":`, m.Examples)
+	b = jsonInt64(b, `"examples_total":`, m.ExamplesTotal)
+	b = jsonString(b, `"detail":`, m.Detail)
+	return append(b, '}')
+}
+
+func (m *DriftSignal) DecodeJSON(b []byte) error {
+	m.Reset()
+	r := newJSONReader(b)
+	for key, ok := r.first(); ok; key, ok = r.next() {
+		switch key {
+		case "model":
+			m.Model = r.readString("model", 0)
+		case "model_version", "modelVersion":
+			m.ModelVersion = r.readString("model_version", 0)
+		case "detector":
+			m.Detector = r.readString("detector", 0)
+		case "signal":
+			m.Signal = r.readString("signal", 0)
+		case "topic":
+			m.Topic = r.readString("topic", 0)
+		case "partition":
+			m.Partition = r.readInt32("partition")
+		case "from_offset", "fromOffset":
+			m.FromOffset = r.readInt64("from_offset")
+		case "to_offset", "toOffset":
+			m.ToOffset = r.readInt64("to_offset")
+		case "statistic":
+			m.Statistic = r.readDouble("statistic")
+		case "threshold":
+			m.Threshold = r.readDouble("threshold")
+		case "before":
+			m.Before = r.readDouble("before")
+		case "after":
+			m.After = r.readDouble("after")
+		case "examples":
+			m.Examples = r.readInt64("examples")
+		case "examples_total", "examplesTotal":
+			m.ExamplesTotal = r.readInt64("examples_total")
+		case "detail":
+			m.Detail = r.readString("detail", 0)
+		default:
+			if !m.Envelope.readJSON(&r, key) {
+				r.unknown(key, driftSignalNames())
+			}
+		}
+	}
+	if err := r.finish(); err != nil {
+		return err
+	}
+	return m.Validate()
+}
+
+func (m *DriftSignal) Validate() error {
+	if err := m.Envelope.validate(); err != nil {
+		return err
+	}
+	return nil
+}
+
+func driftSignalNames() []string {
+	return append(envelopeNames(), "model", "model_version", "modelVersion", "detector", "signal", "topic", "partition", "from_offset", "fromOffset", "to_offset", "toOffset", "statistic", "threshold", "before", "after", "examples", "examples_total", "examplesTotal", "detail")
+}

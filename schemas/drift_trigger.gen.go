@@ -1,0 +1,159 @@
+// Code generated from schemas/proto by schemas/gen. DO NOT EDIT.
+
+package schemas
+
+// DriftTrigger asks for a training run.
+type DriftTrigger struct {
+	Envelope
+	Model string `parquet:"model,dict"`
+	// A function of the trigger's origin.
+	RunID string `parquet:"run_id"`
+	// bootstrap, drift, growth, schedule, manual.
+	Reason string `parquet:"reason,dict"`
+	// The signal, report or command that it answers.
+	CauseID string `parquet:"cause_id"`
+	// classifier or lora.
+	Recipe string `parquet:"recipe,dict"`
+	// The champion when it was made.
+	ParentVersion string `parquet:"parent_version,dict"`
+	// What to train on: "topic/partition:from-to" each, to exclusive.
+	Ranges []string `parquet:"ranges,list"`
+	// Where the change began, "topic/partition:offset" each; empty where none is known.
+	DriftSince []string `parquet:"drift_since,list"`
+	Detail     string   `parquet:"detail"`
+}
+
+func (m *DriftTrigger) Kind() Kind { return KindDriftTrigger }
+
+func (m *DriftTrigger) Env() *Envelope { return &m.Envelope }
+
+func (m *DriftTrigger) Reset() { *m = DriftTrigger{} }
+
+func (m *DriftTrigger) Size() (n int) {
+	if e := m.Envelope.size(); e > 0 {
+		n += sizeOfEnvelope(e)
+	}
+	n += sizeString(2<<3|2, m.Model)
+	n += sizeString(3<<3|2, m.RunID)
+	n += sizeString(4<<3|2, m.Reason)
+	n += sizeString(5<<3|2, m.CauseID)
+	n += sizeString(6<<3|2, m.Recipe)
+	n += sizeString(7<<3|2, m.ParentVersion)
+	n += sizeStrings(8<<3|2, m.Ranges)
+	n += sizeStrings(9<<3|2, m.DriftSince)
+	n += sizeString(10<<3|2, m.Detail)
+	return n
+}
+
+func (m *DriftTrigger) MarshalAppend(b []byte) []byte {
+	if e := m.Envelope.size(); e > 0 {
+		b = m.Envelope.marshalAppend(putEnvelope(b, e))
+	}
+	b = putString(b, 2<<3|2, m.Model)
+	b = putString(b, 3<<3|2, m.RunID)
+	b = putString(b, 4<<3|2, m.Reason)
+	b = putString(b, 5<<3|2, m.CauseID)
+	b = putString(b, 6<<3|2, m.Recipe)
+	b = putString(b, 7<<3|2, m.ParentVersion)
+	b = putStrings(b, 8<<3|2, m.Ranges)
+	b = putStrings(b, 9<<3|2, m.DriftSince)
+	b = putString(b, 10<<3|2, m.Detail)
+	return b
+}
+
+func (m *DriftTrigger) Unmarshal(b []byte) error {
+	m.Reset()
+	w := newWireReader(b)
+	for w.next() {
+		switch w.num {
+		case 1:
+			outer := w.enter("envelope")
+			m.Envelope.unmarshal(&w)
+			w.leave(outer)
+		case 2:
+			m.Model = w.readString("model")
+		case 3:
+			m.RunID = w.readString("run_id")
+		case 4:
+			m.Reason = w.readString("reason")
+		case 5:
+			m.CauseID = w.readString("cause_id")
+		case 6:
+			m.Recipe = w.readString("recipe")
+		case 7:
+			m.ParentVersion = w.readString("parent_version")
+		case 8:
+			m.Ranges = w.readStrings("ranges", m.Ranges)
+		case 9:
+			m.DriftSince = w.readStrings("drift_since", m.DriftSince)
+		case 10:
+			m.Detail = w.readString("detail")
+		default:
+			w.skip()
+		}
+	}
+	if err := w.finish(); err != nil {
+		return err
+	}
+	return m.Validate()
+}
+
+func (m *DriftTrigger) AppendJSON(b []byte) []byte {
+	b = m.Envelope.appendJSON(append(b, '{'))
+	b = jsonString(b, `"model":`, m.Model)
+	b = jsonString(b, `"run_id":`, m.RunID)
+	b = jsonString(b, `"reason":`, m.Reason)
+	b = jsonString(b, `"cause_id":`, m.CauseID)
+	b = jsonString(b, `"recipe":`, m.Recipe)
+	b = jsonString(b, `"parent_version":`, m.ParentVersion)
+	b = jsonStrings(b, `"ranges":`, m.Ranges)
+	b = jsonStrings(b, `"drift_since":`, m.DriftSince)
+	b = jsonString(b, `"detail":`, m.Detail)
+	return append(b, '}')
+}
+
+func (m *DriftTrigger) DecodeJSON(b []byte) error {
+	m.Reset()
+	r := newJSONReader(b)
+	for key, ok := r.first(); ok; key, ok = r.next() {
+		switch key {
+		case "model":
+			m.Model = r.readString("model", 0)
+		case "run_id", "runId":
+			m.RunID = r.readString("run_id", 0)
+		case "reason":
+			m.Reason = r.readString("reason", 0)
+		case "cause_id", "causeId":
+			m.CauseID = r.readString("cause_id", 0)
+		case "recipe":
+			m.Recipe = r.readString("recipe", 0)
+		case "parent_version", "parentVersion":
+			m.ParentVersion = r.readString("parent_version", 0)
+		case "ranges":
+			m.Ranges = r.readStrings("ranges")
+		case "drift_since", "driftSince":
+			m.DriftSince = r.readStrings("drift_since")
+		case "detail":
+			m.Detail = r.readString("detail", 0)
+		default:
+			if !m.Envelope.readJSON(&r, key) {
+				r.unknown(key, driftTriggerNames())
+			}
+		}
+	}
+	if err := r.finish(); err != nil {
+		return err
+	}
+	return m.Validate()
+}
+
+func (m *DriftTrigger) Validate() error {
+	if err := m.Envelope.validate(); err != nil {
+		return err
+	}
+	return nil
+}
+
+func driftTriggerNames() []string {
+	return append(envelopeNames(), "model", "run_id", "runId", "reason", "cause_id", "causeId", "recipe", "parent_version", "parentVersion", "ranges", "drift_since", "driftSince", "detail")
+}

@@ -1,0 +1,116 @@
+// Code generated from schemas/proto by schemas/gen. DO NOT EDIT.
+
+package schemas
+
+// Rejected is the verdict on an event that a rule refused. It never holds the text.
+type Rejected struct {
+	Envelope
+	// The input topic.
+	Topic string `parquet:"topic,dict"`
+	// The rule that refused it, as the documentation names it.
+	Rule string `parquet:"rule,dict"`
+	// Why, for a person; without the event's content.
+	Detail string `parquet:"detail"`
+	// What the rules measured.
+	Scores map[string]float64 `parquet:"scores"`
+}
+
+func (m *Rejected) Kind() Kind { return KindRejected }
+
+func (m *Rejected) Env() *Envelope { return &m.Envelope }
+
+func (m *Rejected) Reset() { *m = Rejected{} }
+
+func (m *Rejected) Size() (n int) {
+	if e := m.Envelope.size(); e > 0 {
+		n += sizeOfEnvelope(e)
+	}
+	n += sizeString(2<<3|2, m.Topic)
+	n += sizeString(3<<3|2, m.Rule)
+	n += sizeString(4<<3|2, m.Detail)
+	n += sizeMapDouble(5<<3|2, m.Scores)
+	return n
+}
+
+func (m *Rejected) MarshalAppend(b []byte) []byte {
+	if e := m.Envelope.size(); e > 0 {
+		b = m.Envelope.marshalAppend(putEnvelope(b, e))
+	}
+	b = putString(b, 2<<3|2, m.Topic)
+	b = putString(b, 3<<3|2, m.Rule)
+	b = putString(b, 4<<3|2, m.Detail)
+	b = putMapDouble(b, 5<<3|2, m.Scores)
+	return b
+}
+
+func (m *Rejected) Unmarshal(b []byte) error {
+	m.Reset()
+	w := newWireReader(b)
+	for w.next() {
+		switch w.num {
+		case 1:
+			outer := w.enter("envelope")
+			m.Envelope.unmarshal(&w)
+			w.leave(outer)
+		case 2:
+			m.Topic = w.readString("topic")
+		case 3:
+			m.Rule = w.readString("rule")
+		case 4:
+			m.Detail = w.readString("detail")
+		case 5:
+			m.Scores = w.readMapDouble("scores", m.Scores)
+		default:
+			w.skip()
+		}
+	}
+	if err := w.finish(); err != nil {
+		return err
+	}
+	return m.Validate()
+}
+
+func (m *Rejected) AppendJSON(b []byte) []byte {
+	b = m.Envelope.appendJSON(append(b, '{'))
+	b = jsonString(b, `"topic":`, m.Topic)
+	b = jsonString(b, `"rule":`, m.Rule)
+	b = jsonString(b, `"detail":`, m.Detail)
+	b = jsonMapDouble(b, `"scores":`, m.Scores)
+	return append(b, '}')
+}
+
+func (m *Rejected) DecodeJSON(b []byte) error {
+	m.Reset()
+	r := newJSONReader(b)
+	for key, ok := r.first(); ok; key, ok = r.next() {
+		switch key {
+		case "topic":
+			m.Topic = r.readString("topic", 0)
+		case "rule":
+			m.Rule = r.readString("rule", 0)
+		case "detail":
+			m.Detail = r.readString("detail", 0)
+		case "scores":
+			m.Scores = r.readMapDouble("scores")
+		default:
+			if !m.Envelope.readJSON(&r, key) {
+				r.unknown(key, rejectedNames())
+			}
+		}
+	}
+	if err := r.finish(); err != nil {
+		return err
+	}
+	return m.Validate()
+}
+
+func (m *Rejected) Validate() error {
+	if err := m.Envelope.validate(); err != nil {
+		return err
+	}
+	return nil
+}
+
+func rejectedNames() []string {
+	return append(envelopeNames(), "topic", "rule", "detail", "scores")
+}

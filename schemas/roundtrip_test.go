@@ -1,0 +1,70 @@
+package schemas
+
+import (
+	"bytes"
+	"reflect"
+	"testing"
+)
+
+func TestProtobufRoundTrip(t *testing.T) {
+	for _, k := range Kinds() {
+		for _, want := range []Message{New(k), filled(t, k)} {
+			b := want.MarshalAppend([]byte("before"))[len("before"):]
+			if want.Size() != len(b) {
+				t.Errorf("%s: Size is %d, MarshalAppend appended %d", k, want.Size(), len(b))
+			}
+			got := filled(t, k)
+			if err := got.Unmarshal(b); err != nil && missing(err) == "" {
+				t.Errorf("%s: Unmarshal: %v", k, err)
+			}
+			clear(b)
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("%s:\n got %+v\nwant %+v", k, got, want)
+			}
+		}
+	}
+}
+
+func TestJSONRoundTrip(t *testing.T) {
+	for _, k := range Kinds() {
+		want := filled(t, k)
+		e := want.Env()
+		e.ContentHash, e.RulesVersion, e.ArrivedAt = "", "", 0 // computed: not read from JSON
+		b := want.AppendJSON(nil)
+		text := bytes.Clone(b)
+		got := filled(t, k)
+		if err := got.DecodeJSON(b); err != nil {
+			t.Errorf("%s: DecodeJSON(%s): %v", k, text, err)
+		}
+		clear(b)
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s:\n got %+v\nwant %+v", k, got, want)
+		}
+	}
+}
+
+// missing is the field that err says is missing.
+func missing(err error) string {
+	if f, ok := err.(*FieldError); ok && f.Class == ClassMissingField {
+		return f.Field
+	}
+	return ""
+}
+
+func TestNewKnowsKindsAndClaims(t *testing.T) {
+	for _, k := range Kinds() {
+		if got := New(k).Kind(); got != k {
+			t.Errorf("New(%s) is a %s", k, got)
+		}
+	}
+	for claim, of := range map[Kind]Kind{
+		KindModelVersionClaim: KindModelVersion, KindTrainingRunClaim: KindTrainingRun, KindModelCommandClaim: KindModelCommand,
+	} {
+		if got, ok := claim.Claim(); !ok || got != of || New(claim).Kind() != of {
+			t.Errorf("%s.Claim() is %s, %v", claim, got, ok)
+		}
+	}
+	if _, ok := Kind("text_claim").Claim(); ok || New("text_claim") != nil || New("nothing") != nil {
+		t.Error("there are messages of kinds that are not defined")
+	}
+}
