@@ -4,16 +4,25 @@ import (
 	"bytes"
 	"reflect"
 	"testing"
+
+	"github.com/millrace-io/millrace/schemas/internal/sample"
 )
+
+// filled is a message of the kind with a value in every field.
+func filled(k Kind) Message {
+	m := New(k)
+	sample.Fill(m, 1)
+	return m
+}
 
 func TestProtobufRoundTrip(t *testing.T) {
 	for _, k := range Kinds() {
-		for _, want := range []Message{New(k), filled(t, k)} {
+		for _, want := range []Message{New(k), filled(k)} {
 			b := want.MarshalAppend([]byte("before"))[len("before"):]
 			if want.Size() != len(b) {
 				t.Errorf("%s: Size is %d, MarshalAppend appended %d", k, want.Size(), len(b))
 			}
-			got := filled(t, k)
+			got := filled(k)
 			if err := got.Unmarshal(b); err != nil && missing(err) == "" {
 				t.Errorf("%s: Unmarshal: %v", k, err)
 			}
@@ -27,12 +36,12 @@ func TestProtobufRoundTrip(t *testing.T) {
 
 func TestJSONRoundTrip(t *testing.T) {
 	for _, k := range Kinds() {
-		want := filled(t, k)
+		want := filled(k)
 		e := want.Env()
 		e.ContentHash, e.RulesVersion, e.ArrivedAt = "", "", 0 // computed: not read from JSON
 		b := want.AppendJSON(nil)
 		text := bytes.Clone(b)
-		got := filled(t, k)
+		got := filled(k)
 		if err := got.DecodeJSON(b); err != nil {
 			t.Errorf("%s: DecodeJSON(%s): %v", k, text, err)
 		}

@@ -41,11 +41,11 @@ const (
 // types are all types of fields that the generator knows, by name.
 var types = map[string]*Type{
 	"String": {
-		Name: "String", Wire: wireBytes, Go: "string", Proto: "string", ClickHouse: "String", Column: "stringColumn",
+		Name: "String", Wire: wireBytes, Go: "string", Proto: "string", ClickHouse: "String", Column: "plainColumn[string]",
 		Arrow: "arrow.BinaryTypes.String", JSON: `{"type": "string"}`, Shown: "string", Sortable: true,
 	},
 	"Bytes": {
-		Name: "Bytes", Wire: wireBytes, Go: "[]byte", Proto: "bytes", ClickHouse: "String", Column: "bytesColumn",
+		Name: "Bytes", Wire: wireBytes, Go: "[]byte", Proto: "bytes", ClickHouse: "String", Column: "plainColumn[[]byte]",
 		Arrow: "arrow.BinaryTypes.Binary", JSON: `{"type": "string", "contentEncoding": "base64"}`, Shown: "string in base64",
 	},
 	"Bool": {

@@ -1,26 +1,20 @@
-package schemas
+// Package sample makes events for tests: a value in every field, and no two alike.
+package sample
 
 import (
 	"fmt"
 	"reflect"
-	"testing"
 )
 
-// filled is a message of the kind with a value in every field, nil pointers and empty
-// maps aside. Only tests use reflection.
-func filled(t testing.TB, k Kind) Message {
-	t.Helper()
-	m := New(k)
-	fill(t, reflect.ValueOf(m).Elem(), 1)
-	return m
-}
+// Fill sets every field of the struct that to points to. The same n gives the same
+// values.
+func Fill(to any, n int) { fill(reflect.ValueOf(to).Elem(), n) }
 
-func fill(t testing.TB, v reflect.Value, n int) {
-	t.Helper()
+func fill(v reflect.Value, n int) {
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
-			fill(t, v.Field(i), n+i)
+			fill(v.Field(i), n+i)
 		}
 	case reflect.String:
 		v.SetString(fmt.Sprintf("zä\"%d", n))
@@ -34,11 +28,11 @@ func fill(t testing.TB, v reflect.Value, n int) {
 		v.SetBool(true)
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
-		fill(t, v.Elem(), n)
+		fill(v.Elem(), n)
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
 		for i := range v.Len() {
-			fill(t, v.Index(i), n+i)
+			fill(v.Index(i), n+i)
 		}
 	case reflect.Uint8:
 		v.SetUint(uint64(n))
@@ -46,10 +40,10 @@ func fill(t testing.TB, v reflect.Value, n int) {
 		v.Set(reflect.MakeMap(v.Type()))
 		for i := range 3 {
 			value := reflect.New(v.Type().Elem()).Elem()
-			fill(t, value, n+i)
+			fill(value, n+i)
 			v.SetMapIndex(reflect.ValueOf(fmt.Sprintf("key-%d", i)), value)
 		}
 	default:
-		t.Fatalf("no value for a %s", v.Type())
+		panic(fmt.Sprintf("sample: no value for a %s", v.Type()))
 	}
 }
