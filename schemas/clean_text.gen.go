@@ -6,18 +6,18 @@ package schemas
 type CleanText struct {
 	Envelope
 	// Normalised and redacted; a mail's subject is its first line.
-	Text string `parquet:"text"`
+	Text string
 	// What it was: text/plain, text/html, message/rfc822.
-	ContentType string            `parquet:"content_type,dict"`
-	Language    string            `parquet:"language,dict"`
-	Label       string            `parquet:"label,dict"`
-	Attributes  map[string]string `parquet:"attributes"`
+	ContentType string
+	Language    string
+	Label       string
+	Attributes  map[string]string
 	// Unicode code points of text.
-	Characters int64 `parquet:"characters"`
+	Characters int64
 	// Between 0 (noise) and 1.
-	Quality float64 `parquet:"quality"`
+	Quality float64
 	// How many spans of each type were replaced.
-	Redactions map[string]int64 `parquet:"redactions"`
+	Redactions map[string]int64
 }
 
 func (m *CleanText) Kind() Kind { return KindCleanText }

@@ -6,14 +6,14 @@ package schemas
 // on the topic dead.letters, under the same origin, for a short time.
 type DeadLetter struct {
 	Envelope
-	Topic string `parquet:"topic,dict"`
+	Topic string
 	// The class of the error: invalid_json, invalid_protobuf, invalid_field,
 	// missing_field, id_conflict, too_large.
-	Reason string `parquet:"reason,dict"`
+	Reason string
 	// The field and what is wrong with it; without the event's content.
-	Detail string `parquet:"detail"`
+	Detail string
 	// Bytes of the record's value.
-	Bytes int64 `parquet:"bytes"`
+	Bytes int64
 }
 
 func (m *DeadLetter) Kind() Kind { return KindDeadLetter }

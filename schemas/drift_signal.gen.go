@@ -5,26 +5,26 @@ package schemas
 // DriftSignal says that a detector saw a change.
 type DriftSignal struct {
 	Envelope
-	Model        string `parquet:"model,dict"`
-	ModelVersion string `parquet:"model_version,dict"`
-	Detector     string `parquet:"detector,dict"`
+	Model        string
+	ModelVersion string
+	Detector     string
 	// What was watched: error_rate, label_share, token_distribution.
-	Signal string `parquet:"signal,dict"`
+	Signal string
 	// The log that was watched, and the stretch [from, to) that differs from before.
-	Topic      string `parquet:"topic,dict"`
-	Partition  int32  `parquet:"partition"`
-	FromOffset int64  `parquet:"from_offset"`
-	ToOffset   int64  `parquet:"to_offset"`
+	Topic      string
+	Partition  int32
+	FromOffset int64
+	ToOffset   int64
 	// The detector's statistic and the bound that it passed.
-	Statistic float64 `parquet:"statistic"`
-	Threshold float64 `parquet:"threshold"`
+	Statistic float64
+	Threshold float64
 	// The watched mean before and after.
-	Before float64 `parquet:"before"`
-	After  float64 `parquet:"after"`
+	Before float64
+	After  float64
 	// Observations in the stretch, and since the detector began.
-	Examples      int64  `parquet:"examples"`
-	ExamplesTotal int64  `parquet:"examples_total"`
-	Detail        string `parquet:"detail"`
+	Examples      int64
+	ExamplesTotal int64
+	Detail        string
 }
 
 func (m *DriftSignal) Kind() Kind { return KindDriftSignal }

@@ -5,22 +5,22 @@ package schemas
 // DriftTrigger asks for a training run.
 type DriftTrigger struct {
 	Envelope
-	Model string `parquet:"model,dict"`
+	Model string
 	// A function of the trigger's origin.
-	RunID string `parquet:"run_id"`
+	RunID string
 	// bootstrap, drift, growth, schedule, manual.
-	Reason string `parquet:"reason,dict"`
+	Reason string
 	// The signal, report or command that it answers.
-	CauseID string `parquet:"cause_id"`
+	CauseID string
 	// classifier or lora.
-	Recipe string `parquet:"recipe,dict"`
+	Recipe string
 	// The champion when it was made.
-	ParentVersion string `parquet:"parent_version,dict"`
+	ParentVersion string
 	// What to train on: "topic/partition:from-to" each, to exclusive.
-	Ranges []string `parquet:"ranges,list"`
+	Ranges []string
 	// Where the change began, "topic/partition:offset" each; empty where none is known.
-	DriftSince []string `parquet:"drift_since,list"`
-	Detail     string   `parquet:"detail"`
+	DriftSince []string
+	Detail     string
 }
 
 func (m *DriftTrigger) Kind() Kind { return KindDriftTrigger }

@@ -6,12 +6,12 @@ package schemas
 // record that was written again under its right key.
 type Duplicate struct {
 	Envelope
-	Topic string `parquet:"topic,dict"`
+	Topic string
 	// "repeated" or "rekeyed".
-	Reason string `parquet:"reason,dict"`
+	Reason string
 	// Where the first post of the id lies (repeated only).
-	FirstPartition int32 `parquet:"first_partition"`
-	FirstOffset    int64 `parquet:"first_offset"`
+	FirstPartition int32
+	FirstOffset    int64
 }
 
 func (m *Duplicate) Kind() Kind { return KindDuplicate }

@@ -6,28 +6,28 @@ package schemas
 // Parquet they stand beside the event's own.
 type Envelope struct {
 	// Whose data it is, among the customers of one deployment.
-	Tenant string `parquet:"tenant,dict"`
+	Tenant string
 	// The client's id, of up to 128 bytes; a KSUID where it gave none.
-	EventID string `parquet:"event_id"`
+	EventID string
 	// When it happened, by the client's clock, as sent.
-	EventTime Micros `parquet:"event_time,timestamp(microsecond)"`
+	EventTime Micros
 	// The application or feed that it came from.
-	Source string `parquet:"source,dict"`
+	Source string
 	// The person whose data it is; the key for erasure and access.
-	Subject string `parquet:"subject"`
+	Subject string
 	// What the subject agreed that it may be used for.
-	Purpose string `parquet:"purpose,dict"`
+	Purpose string
 	// The licence of the content, an SPDX identifier where there is one.
-	License   string `parquet:"license,dict"`
-	TraceID   string `parquet:"trace_id"`
-	SpanID    string `parquet:"span_id"`
-	SessionID string `parquet:"session_id"`
+	License   string
+	TraceID   string
+	SpanID    string
+	SessionID string
 	// Behind clean: a hash of the normalised content, in hex.
-	ContentHash string `parquet:"content_hash"`
+	ContentHash string
 	// Behind clean: the version of the rules that judged it.
-	RulesVersion string `parquet:"rules_version,dict"`
+	RulesVersion string
 	// Behind clean: when it arrived, by the log's clock.
-	ArrivedAt Micros `parquet:"arrived_at,timestamp(microsecond)"`
+	ArrivedAt Micros
 }
 
 func (m *Envelope) size() (n int) {

@@ -6,21 +6,21 @@ package schemas
 type Feedback struct {
 	Envelope
 	// The inference that it speaks of; the key of its record.
-	InferenceID string `parquet:"inference_id"`
+	InferenceID string
 	// What was judged: "helpful", "toxicity"; free.
-	Name string `parquet:"name,dict"`
+	Name string
 	// "up" or "down".
-	Thumb  string   `parquet:"thumb,dict"`
-	Rating *float64 `parquet:"rating,optional"`
+	Thumb  string
+	Rating *float64
 	// The right answer of a classifier.
-	Label string `parquet:"label,dict"`
+	Label string
 	// What the answer should have been.
-	Correction string `parquet:"correction"`
+	Correction string
 	// The inference that this one was preferred to.
-	PreferredOver string            `parquet:"preferred_over"`
-	Comment       string            `parquet:"comment"`
-	ResponseID    string            `parquet:"response_id"`
-	Attributes    map[string]string `parquet:"attributes"`
+	PreferredOver string
+	Comment       string
+	ResponseID    string
+	Attributes    map[string]string
 }
 
 func (m *Feedback) Kind() Kind { return KindFeedback }

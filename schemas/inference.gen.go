@@ -7,55 +7,55 @@ package schemas
 type Inference struct {
 	Envelope
 	// chat, text_completion, embeddings, classify, and so on.
-	OperationName  string `parquet:"operation_name,dict"`
-	ProviderName   string `parquet:"provider_name,dict"`
-	RequestModel   string `parquet:"request_model,dict"`
-	ResponseModel  string `parquet:"response_model,dict"`
-	ResponseID     string `parquet:"response_id"`
-	ConversationID string `parquet:"conversation_id"`
+	OperationName  string
+	ProviderName   string
+	RequestModel   string
+	ResponseModel  string
+	ResponseID     string
+	ConversationID string
 	// The version of the model, as its registry names it.
-	ModelVersion string `parquet:"model_version,dict"`
+	ModelVersion string
 	// champion or canary, where Millrace serves the model.
-	Role          string `parquet:"role,dict"`
-	PromptName    string `parquet:"prompt_name,dict"`
-	PromptVersion string `parquet:"prompt_version,dict"`
+	Role          string
+	PromptName    string
+	PromptVersion string
 	// What was asked and answered: JSON in OpenTelemetry's form, or a plain text.
-	InputMessages      string `parquet:"input_messages"`
-	OutputMessages     string `parquet:"output_messages"`
-	SystemInstructions string `parquet:"system_instructions"`
-	ToolDefinitions    string `parquet:"tool_definitions"`
+	InputMessages      string
+	OutputMessages     string
+	SystemInstructions string
+	ToolDefinitions    string
 	// A classifier's answer, and its probability.
-	Prediction string  `parquet:"prediction,dict"`
-	Confidence float64 `parquet:"confidence"`
+	Prediction string
+	Confidence float64
 	// The text event that a classifier judged.
-	TextID                  string   `parquet:"text_id"`
-	RequestStream           bool     `parquet:"request_stream"`
-	RequestTemperature      *float64 `parquet:"request_temperature,optional"`
-	RequestTopP             *float64 `parquet:"request_top_p,optional"`
-	RequestTopK             *int64   `parquet:"request_top_k,optional"`
-	RequestMaxTokens        *int64   `parquet:"request_max_tokens,optional"`
-	RequestSeed             *int64   `parquet:"request_seed,optional"`
-	RequestFrequencyPenalty *float64 `parquet:"request_frequency_penalty,optional"`
-	RequestPresencePenalty  *float64 `parquet:"request_presence_penalty,optional"`
-	RequestStopSequences    []string `parquet:"request_stop_sequences,list"`
-	RequestChoiceCount      int64    `parquet:"request_choice_count"`
-	OutputType              string   `parquet:"output_type,dict"`
-	ResponseFinishReasons   []string `parquet:"response_finish_reasons,list"`
+	TextID                  string
+	RequestStream           bool
+	RequestTemperature      *float64
+	RequestTopP             *float64
+	RequestTopK             *int64
+	RequestMaxTokens        *int64
+	RequestSeed             *int64
+	RequestFrequencyPenalty *float64
+	RequestPresencePenalty  *float64
+	RequestStopSequences    []string
+	RequestChoiceCount      int64
+	OutputType              string
+	ResponseFinishReasons   []string
 	// Input tokens, cached ones included.
-	UsageInputTokens           int64 `parquet:"usage_input_tokens"`
-	UsageOutputTokens          int64 `parquet:"usage_output_tokens"`
-	UsageCacheReadInputTokens  int64 `parquet:"usage_cache_read_input_tokens"`
-	UsageCacheWriteInputTokens int64 `parquet:"usage_cache_write_input_tokens"`
-	UsageReasoningOutputTokens int64 `parquet:"usage_reasoning_output_tokens"`
+	UsageInputTokens           int64
+	UsageOutputTokens          int64
+	UsageCacheReadInputTokens  int64
+	UsageCacheWriteInputTokens int64
+	UsageReasoningOutputTokens int64
 	// US dollars.
-	CostUSD float64 `parquet:"cost_usd"`
+	CostUSD float64
 	// Seconds.
-	Duration         float64           `parquet:"duration"`
-	TimeToFirstChunk float64           `parquet:"time_to_first_chunk"`
-	ErrorType        string            `parquet:"error_type,dict"`
-	ServerAddress    string            `parquet:"server_address,dict"`
-	ServerPort       int64             `parquet:"server_port"`
-	Attributes       map[string]string `parquet:"attributes"`
+	Duration         float64
+	TimeToFirstChunk float64
+	ErrorType        string
+	ServerAddress    string
+	ServerPort       int64
+	Attributes       map[string]string
 }
 
 func (m *Inference) Kind() Kind { return KindInference }

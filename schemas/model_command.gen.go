@@ -5,15 +5,15 @@ package schemas
 // ModelCommand is what a person asks of a model, and the registry's answer.
 type ModelCommand struct {
 	Envelope
-	Model string `parquet:"model,dict"`
+	Model string
 	// promote, rollback, train, approve.
-	Command string `parquet:"command,dict"`
-	Version string `parquet:"version,dict"`
-	By      string `parquet:"by"`
-	Reason  string `parquet:"reason"`
+	Command string
+	Version string
+	By      string
+	Reason  string
 	// The answer: whether it was carried out, and what came of it.
-	Accepted bool   `parquet:"accepted"`
-	Answer   string `parquet:"answer"`
+	Accepted bool
+	Answer   string
 }
 
 func (m *ModelCommand) Kind() Kind { return KindModelCommand }

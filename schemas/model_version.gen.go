@@ -6,34 +6,34 @@ package schemas
 // stage is a further event.
 type ModelVersion struct {
 	Envelope
-	Model string `parquet:"model,dict"`
+	Model string
 	// "v1", "v2", … in the log's order.
-	Version string `parquet:"version,dict"`
+	Version string
 	// candidate, canary, champion, archived, rejected, rolled_back.
-	Stage         string `parquet:"stage,dict"`
-	RunID         string `parquet:"run_id"`
-	TriggerID     string `parquet:"trigger_id"`
-	ParentVersion string `parquet:"parent_version,dict"`
-	Recipe        string `parquet:"recipe,dict"`
+	Stage         string
+	RunID         string
+	TriggerID     string
+	ParentVersion string
+	Recipe        string
 	// The artefact: its object, SHA-256 in hex and size in bytes.
-	Artifact string `parquet:"artifact"`
-	Digest   string `parquet:"digest"`
-	Bytes    int64  `parquet:"bytes"`
+	Artifact string
+	Digest   string
+	Bytes    int64
 	// What it was trained on.
-	Dataset     string   `parquet:"dataset"`
-	DatasetHash string   `parquet:"dataset_hash"`
-	Examples    int64    `parquet:"examples"`
-	Ranges      []string `parquet:"ranges,list"`
+	Dataset     string
+	DatasetHash string
+	Examples    int64
+	Ranges      []string
 	// The version of the cleaning rules of its training text.
-	TrainingRulesVersion string   `parquet:"training_rules_version,dict"`
-	Labels               []string `parquet:"labels,list"`
+	TrainingRulesVersion string
+	Labels               []string
 	// What the gate found.
-	GatePassed bool               `parquet:"gate_passed"`
-	Gate       map[string]float64 `parquet:"gate"`
-	GateDetail string             `parquet:"gate_detail"`
+	GatePassed bool
+	Gate       map[string]float64
+	GateDetail string
 	// Why the stage changed.
-	Reason      string `parquet:"reason"`
-	CodeVersion string `parquet:"code_version,dict"`
+	Reason      string
+	CodeVersion string
 }
 
 func (m *ModelVersion) Kind() Kind { return KindModelVersion }

@@ -6,22 +6,22 @@ package schemas
 // and rollout know of other topics.
 type QualityReport struct {
 	Envelope
-	Model string `parquet:"model,dict"`
+	Model string
 	// Empty for labelled texts that no model judged.
-	ModelVersion string `parquet:"model_version,dict"`
-	Role         string `parquet:"role,dict"`
+	ModelVersion string
+	Role         string
 	// The stretch [from, to) of the log that it covers.
-	Topic      string `parquet:"topic,dict"`
-	Partition  int32  `parquet:"partition"`
-	FromOffset int64  `parquet:"from_offset"`
-	ToOffset   int64  `parquet:"to_offset"`
+	Topic      string
+	Partition  int32
+	FromOffset int64
+	ToOffset   int64
 	// Judged examples in the stretch, those predicted right, and examples since the
 	// log began.
-	Examples      int64 `parquet:"examples"`
-	Correct       int64 `parquet:"correct"`
-	ExamplesTotal int64 `parquet:"examples_total"`
+	Examples      int64
+	Correct       int64
+	ExamplesTotal int64
 	// Examples by their right label.
-	Labels map[string]int64 `parquet:"labels"`
+	Labels map[string]int64
 }
 
 func (m *QualityReport) Kind() Kind { return KindQualityReport }

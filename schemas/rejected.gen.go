@@ -6,13 +6,13 @@ package schemas
 type Rejected struct {
 	Envelope
 	// The input topic.
-	Topic string `parquet:"topic,dict"`
+	Topic string
 	// The rule that refused it, as the documentation names it.
-	Rule string `parquet:"rule,dict"`
+	Rule string
 	// Why, for a person; without the event's content.
-	Detail string `parquet:"detail"`
+	Detail string
 	// What the rules measured.
-	Scores map[string]float64 `parquet:"scores"`
+	Scores map[string]float64
 }
 
 func (m *Rejected) Kind() Kind { return KindRejected }

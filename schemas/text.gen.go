@@ -6,16 +6,16 @@ package schemas
 type Text struct {
 	Envelope
 	// The text. One of text and data is there.
-	Text string `parquet:"text"`
+	Text string
 	// The original bytes, where they are not UTF-8 or are a container (a mail).
-	Data []byte `parquet:"data"`
+	Data []byte
 	// What text or data is: text/plain (the default), text/html, message/rfc822.
-	ContentType string `parquet:"content_type,dict"`
+	ContentType string
 	// The language as the source claims it, BCP 47.
-	Language string `parquet:"language,dict"`
+	Language string
 	// The right answer, where the source knows it.
-	Label      string            `parquet:"label,dict"`
-	Attributes map[string]string `parquet:"attributes"`
+	Label      string
+	Attributes map[string]string
 }
 
 func (m *Text) Kind() Kind { return KindText }

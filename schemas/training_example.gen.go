@@ -8,30 +8,30 @@ package schemas
 // higher revision, which replaces the earlier one.
 type TrainingExample struct {
 	Envelope
-	InferenceID  string `parquet:"inference_id"`
-	FeedbackID   string `parquet:"feedback_id"`
-	Model        string `parquet:"model,dict"`
-	ModelVersion string `parquet:"model_version,dict"`
-	Role         string `parquet:"role,dict"`
+	InferenceID  string
+	FeedbackID   string
+	Model        string
+	ModelVersion string
+	Role         string
 	// The text event that was judged; empty where the model was given something else.
-	TextID     string  `parquet:"text_id"`
-	Prediction string  `parquet:"prediction,dict"`
-	Confidence float64 `parquet:"confidence"`
-	Label      string  `parquet:"label,dict"`
+	TextID     string
+	Prediction string
+	Confidence float64
+	Label      string
 	// Whether the prediction was right, where the feedback says.
-	Correct *bool   `parquet:"correct,optional"`
-	Weight  float64 `parquet:"weight"`
+	Correct *bool
+	Weight  float64
 	// "train" or "test", by a hash of the content.
-	Split string `parquet:"split,dict"`
+	Split string
 	// 1 for the first feedback on the inference, and so on.
-	Revision int64 `parquet:"revision"`
+	Revision int64
 	// Who gave the feedback, as its envelope's subject.
-	Reviewer string `parquet:"reviewer"`
+	Reviewer string
 	// Where both lie on interactions, in the example's origin's partition.
-	InferenceOffset int64  `parquet:"inference_offset"`
-	FeedbackOffset  int64  `parquet:"feedback_offset"`
-	InferredAt      Micros `parquet:"inferred_at,timestamp(microsecond)"`
-	JudgedAt        Micros `parquet:"judged_at,timestamp(microsecond)"`
+	InferenceOffset int64
+	FeedbackOffset  int64
+	InferredAt      Micros
+	JudgedAt        Micros
 }
 
 func (m *TrainingExample) Kind() Kind { return KindTrainingExample }

@@ -5,23 +5,23 @@ package schemas
 // TrainingRun is a step of a run.
 type TrainingRun struct {
 	Envelope
-	Model     string `parquet:"model,dict"`
-	RunID     string `parquet:"run_id"`
-	TriggerID string `parquet:"trigger_id"`
-	Recipe    string `parquet:"recipe,dict"`
+	Model     string
+	RunID     string
+	TriggerID string
+	Recipe    string
 	// started, dataset, trained, evaluated, finished, failed.
-	Step string `parquet:"step,dict"`
-	Seed int64  `parquet:"seed"`
+	Step string
+	Seed int64
 	// The manifest of the dataset: its object, and its SHA-256 in hex.
-	Dataset     string   `parquet:"dataset"`
-	DatasetHash string   `parquet:"dataset_hash"`
-	Examples    int64    `parquet:"examples"`
-	Ranges      []string `parquet:"ranges,list"`
+	Dataset     string
+	DatasetHash string
+	Examples    int64
+	Ranges      []string
 	// Of the step.
-	Seconds     float64            `parquet:"seconds"`
-	Metrics     map[string]float64 `parquet:"metrics"`
-	CodeVersion string             `parquet:"code_version,dict"`
-	Error       string             `parquet:"error"`
+	Seconds     float64
+	Metrics     map[string]float64
+	CodeVersion string
+	Error       string
 }
 
 func (m *TrainingRun) Kind() Kind { return KindTrainingRun }

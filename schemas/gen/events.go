@@ -34,20 +34,9 @@ func eventStruct(p *printer, set *Set, m *Message) {
 	}
 	for _, f := range m.Fields {
 		p.comment(f.Comment)
-		p.line("%s %s `parquet:%q`", f.GoName, f.Type.Go, parquetTag(f))
+		p.line("%s %s", f.GoName, f.Type.Go)
 	}
 	p.line("}\n")
-}
-
-func parquetTag(f *Field) string {
-	tag := f.Name
-	if f.Type.Parquet != "" {
-		tag += "," + f.Type.Parquet
-	}
-	if f.LowCardinality {
-		tag += ",dict"
-	}
-	return tag
 }
 
 // envelopeForms writes the parts of each form that every message calls. They are

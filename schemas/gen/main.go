@@ -55,7 +55,7 @@ func run(dir string, check bool) error {
 func generate(set *Set) (map[string][]byte, error) {
 	files := make(map[string][]byte)
 	for _, each := range []func(*Set, map[string][]byte) error{
-		events, kinds, clickhouse, parquet, arrow,
+		events, kinds, clickhouse, parquet, arrow, jsonSchemas, reference,
 	} {
 		if err := each(set, files); err != nil {
 			return nil, err

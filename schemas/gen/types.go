@@ -73,17 +73,17 @@ var types = map[string]*Type{
 	},
 	"OptBool": {
 		Name: "OptBool", Wire: wireVarint, Go: "*bool", Proto: "optional bool", ClickHouse: "Nullable(Bool)", Column: "plainColumn[*bool]",
-		Parquet: "optional", Arrow: "arrow.FixedWidthTypes.Boolean", Nullable: true,
+		Arrow: "arrow.FixedWidthTypes.Boolean", Nullable: true,
 		JSON: `{"type": "boolean"}`, Shown: "boolean",
 	},
 	"OptInt64": {
 		Name: "OptInt64", Wire: wireVarint, Go: "*int64", Proto: "optional int64", ClickHouse: "Nullable(Int64)", Column: "plainColumn[*int64]",
-		Parquet: "optional", Arrow: "arrow.PrimitiveTypes.Int64", Nullable: true,
+		Arrow: "arrow.PrimitiveTypes.Int64", Nullable: true,
 		JSON: `{"type": ["integer", "string"], "pattern": "^-?(0|[1-9][0-9]*)$"}`, Shown: "whole number",
 	},
 	"OptDouble": {
 		Name: "OptDouble", Wire: wireFixed, Go: "*float64", Proto: "optional double", ClickHouse: "Nullable(Float64)", Column: "plainColumn[*float64]",
-		Parquet: "optional", Arrow: "arrow.PrimitiveTypes.Float64", Nullable: true,
+		Arrow: "arrow.PrimitiveTypes.Float64", Nullable: true,
 		JSON: `{"type": "number"}`, Shown: "number",
 	},
 	"Strings": {
