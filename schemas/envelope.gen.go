@@ -140,11 +140,11 @@ func (m *Envelope) readJSON(r *jsonReader, key string) bool {
 	case "session_id", "session.id", "sessionId":
 		m.SessionID = r.readString("session_id", 128)
 	case "content_hash", "contentHash":
-		r.skip()
+		r.skip("content_hash")
 	case "rules_version", "rulesVersion":
-		r.skip()
+		r.skip("rules_version")
 	case "arrived_at", "arrivedAt":
-		r.skip()
+		r.skip("arrived_at")
 	default:
 		return false
 	}

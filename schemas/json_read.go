@@ -67,7 +67,7 @@ func (r *jsonReader) finish() error {
 // unknown records a key that is no field's, and passes over its value.
 func (r *jsonReader) unknown(key string, names []string) {
 	r.keep(unknownField(key, names, int64(r.at)))
-	r.skip()
+	r.skip("")
 }
 
 func (r *jsonReader) keep(err *FieldError) {
@@ -227,7 +227,7 @@ func (r *jsonReader) absent() bool { return r.peek() == 'n' && r.word("null") }
 func (r *jsonReader) mismatch(field, wants string) {
 	at := r.at
 	got := r.typeName()
-	r.skip()
+	r.skip(field)
 	if !r.done {
 		r.at = at
 		r.wrong(field, "wants "+wants+", got "+got)
@@ -251,9 +251,9 @@ func (r *jsonReader) typeName() string {
 }
 
 // skip passes over a value of any type; it is checked all the same.
-func (r *jsonReader) skip() {
+func (r *jsonReader) skip(field string) {
 	r.space()
-	r.compact("", r.i, r.depth)
+	r.compact(field, r.i, r.depth)
 }
 
 // raw reads a value of any type as compact JSON text.

@@ -167,7 +167,7 @@ func readsJSON(p *printer, m *Message) {
 		p.line("case %s:", quoted(f.JSONNames()))
 		switch {
 		case f.Computed:
-			p.line("r.skip()")
+			p.line("r.skip(%q)", f.Name)
 		case f.JSON:
 			p.line("m.%s = r.readJSON(%q, %d)", f.GoName, f.Name, f.MaxBytes)
 		case f.Type.Name == "String" || f.Type.Name == "Bytes":
