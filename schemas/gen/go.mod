@@ -7,4 +7,9 @@ require (
 	google.golang.org/protobuf v1.36.12
 )
 
-require golang.org/x/sync v0.8.0 // indirect
+require (
+	github.com/millrace-io/millrace v0.0.0
+	golang.org/x/sync v0.24.0 // indirect
+)
+
+replace github.com/millrace-io/millrace => ../..

@@ -127,7 +127,7 @@ func newMessage(file linker.File, d protoreflect.MessageDescriptor) (*Message, e
 		File:    strings.TrimSuffix(file.Path(), ".proto"),
 		Comment: comment(file, d),
 	}
-	if o := option(d.Options(), "millrace.v1.table"); o.IsValid() {
+	if o, ok := option(d.Options(), "millrace.v1.table"); ok {
 		m.Kind = o.string("name")
 		m.OrderBy = o.strings("order_by")
 		m.Input = o.bool("input")
@@ -157,8 +157,9 @@ func newField(file linker.File, d protoreflect.FieldDescriptor) (*Field, error) 
 		Comment: comment(file, d),
 		Number:  int(d.Number()),
 	}
-	o := option(d.Options(), "millrace.v1.column")
-	if o.IsValid() {
+	time := false
+	if o, ok := option(d.Options(), "millrace.v1.column"); ok {
+		time = o.bool("time")
 		f.LowCardinality = o.bool("low_cardinality")
 		f.OTel = o.string("otel")
 		f.Aliases = o.strings("aliases")
@@ -168,7 +169,7 @@ func newField(file linker.File, d protoreflect.FieldDescriptor) (*Field, error) 
 		f.JSON = o.bool("json")
 		f.Computed = o.bool("computed")
 	}
-	name, err := typeName(d, o.IsValid() && o.bool("time"))
+	name, err := typeName(d, time)
 	if err != nil {
 		return nil, err
 	}
@@ -253,22 +254,16 @@ func comment(file linker.File, d protoreflect.Descriptor) string {
 // settings is the message that an option holds.
 type settings struct{ protoreflect.Message }
 
-// option finds the extension name among the options; invalid where it is not set.
-func option(options protoreflect.ProtoMessage, name protoreflect.FullName) (found settings) {
-	found.Message = (*noMessage)(nil)
+// option finds the extension name among the options.
+func option(options protoreflect.ProtoMessage, name protoreflect.FullName) (found settings, ok bool) {
 	options.ProtoReflect().Range(func(d protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		if d.FullName() == name {
-			found.Message = v.Message()
+			found, ok = settings{v.Message()}, true
 		}
-		return true
+		return !ok
 	})
-	return found
+	return found, ok
 }
-
-// noMessage is the settings of an option that is not set.
-type noMessage struct{ protoreflect.Message }
-
-func (*noMessage) IsValid() bool { return false }
 
 func (s settings) get(name protoreflect.Name) protoreflect.Value {
 	return s.Get(s.Descriptor().Fields().ByName(name))
