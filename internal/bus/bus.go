@@ -48,7 +48,8 @@ type Bus struct {
 	client  *kgo.Client      // for administration and publishing
 	topics  map[string]Topic // by Ensure; read only afterwards
 	// largestBatch is the batch size that the largest record of any topic needs.
-	largestBatch int32
+	largestBatch    int32
+	checkpointEvery time.Duration
 	// afterFlush is nil outside of tests, which fail there.
 	afterFlush func() error
 }
@@ -83,7 +84,7 @@ func New(cfg Config, deps Deps) (*Bus, error) {
 	b := &Bus{
 		cfg: cfg, state: deps.State, objects: deps.Objects, log: deps.Log, clock: deps.Clock,
 		metrics: newMetrics(deps.Metrics), topics: map[string]Topic{},
-		largestBatch: int32(largest),
+		largestBatch: int32(largest), checkpointEvery: checkpointEvery,
 	}
 	var err error
 	if b.client, err = kgo.NewClient(append(b.producing(), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))...); err != nil {

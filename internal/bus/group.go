@@ -17,6 +17,9 @@ const pollRecords = 20_000
 // that show lag; nothing is resumed from them.
 const hintEvery = 5 * time.Second
 
+// sessionTimeout is how long a member that died holds its partitions.
+const sessionTimeout = 8 * time.Second
+
 // group is one member of a stage's consumer group, with a worker for each partition that
 // it was assigned.
 type group struct {
@@ -28,6 +31,7 @@ type group struct {
 
 	mu      sync.Mutex
 	workers map[outputPartition]*worker
+	closed  bool // no worker begins any more
 }
 
 // Run works as a member of the stage's group until ctx ends, which is no error, or until
@@ -54,6 +58,9 @@ func (b *Bus) Run(ctx context.Context, stage Stage) error {
 		kgo.ConsumeTopics(stage.Inputs...),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.DisableAutoCommit(),
+		kgo.SessionTimeout(sessionTimeout),
+		kgo.HeartbeatInterval(sessionTimeout/4),
+		kgo.RebalanceTimeout(2*stopTimeout),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.AdjustFetchOffsetsFn(g.positions),
 		kgo.OnPartitionsAssigned(g.assigned),
@@ -168,17 +175,25 @@ func (g *group) assigned(ctx context.Context, _ *kgo.Client, added map[string][]
 				w.paused.Store(false)
 				g.consumer.ResumeFetchPartitions(map[string][]int32{topic: {n}})
 			}
-			g.mu.Lock()
-			g.workers[outputPartition{topic, n}] = w
-			g.mu.Unlock()
-			go func() {
-				w.run()
-				if w.err != nil {
-					g.fail(w.err)
-				}
-			}()
+			g.begin(outputPartition{topic, n}, w)
 		}
 	}
+}
+
+func (g *group) begin(at outputPartition, w *worker) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		_ = w.st.Close() // nothing was set in it
+		return
+	}
+	g.workers[at] = w
+	go func() {
+		w.run()
+		if w.err != nil {
+			g.fail(w.err)
+		}
+	}()
 }
 
 // positions makes every partition begin where its state is, never at what the group
@@ -223,6 +238,7 @@ func (g *group) release(lost map[string][]int32) {
 
 func (g *group) releaseAll() error {
 	g.mu.Lock()
+	g.closed = true
 	all := map[string][]int32{}
 	for key := range g.workers {
 		all[key.topic] = append(all[key.topic], key.partition)

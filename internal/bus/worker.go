@@ -376,7 +376,7 @@ func (w *worker) commit(n int, position int64, began time.Time) error {
 
 // checkpoint puts the state into the object store when it is due, or now.
 func (w *worker) checkpoint(ctx context.Context, now bool) error {
-	if w.st.Position() == w.checkpointAt || !now && w.bus.clock().Sub(w.checkpointed) < checkpointEvery {
+	if w.st.Position() == w.checkpointAt || !now && w.bus.clock().Sub(w.checkpointed) < w.bus.checkpointEvery {
 		return nil
 	}
 	if err := w.st.Checkpoint(ctx, w.bus.objects); err != nil {
