@@ -9,9 +9,12 @@ type CleanText struct {
 	Text string
 	// What it was: text/plain, text/html, message/rfc822.
 	ContentType string
-	Language    string
-	Label       string
-	Attributes  map[string]string
+	// The language, BCP 47.
+	Language string
+	// The right answer, where it is known.
+	Label string
+	// The client's own values, by their names.
+	Attributes map[string]string
 	// Unicode code points of text.
 	Characters int64
 	// Between 0 (noise) and 1.

@@ -6,6 +6,7 @@ package schemas
 // on the topic dead.letters, under the same origin, for a short time.
 type DeadLetter struct {
 	Envelope
+	// The input topic of the record.
 	Topic string
 	// The class of the error: invalid_json, invalid_protobuf, invalid_field,
 	// missing_field, id_conflict, too_large.

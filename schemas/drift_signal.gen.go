@@ -5,26 +5,36 @@ package schemas
 // DriftSignal says that a detector saw a change.
 type DriftSignal struct {
 	Envelope
-	Model        string
+	// The name of the model.
+	Model string
+	// The version of the model, as its registry names it.
 	ModelVersion string
-	Detector     string
+	// The detector that saw it.
+	Detector string
 	// What was watched: error_rate, label_share, token_distribution.
 	Signal string
-	// The log that was watched, and the stretch [from, to) that differs from before.
-	Topic      string
-	Partition  int32
+	// The topic that was watched.
+	Topic string
+	// The partition that was watched.
+	Partition int32
+	// The first offset of the stretch that differs from before.
 	FromOffset int64
-	ToOffset   int64
-	// The detector's statistic and the bound that it passed.
+	// The offset behind the stretch.
+	ToOffset int64
+	// The detector's statistic.
 	Statistic float64
+	// The bound that the statistic passed.
 	Threshold float64
-	// The watched mean before and after.
+	// The watched mean before the stretch.
 	Before float64
-	After  float64
-	// Observations in the stretch, and since the detector began.
-	Examples      int64
+	// The watched mean in the stretch.
+	After float64
+	// Observations in the stretch.
+	Examples int64
+	// Observations since the detector began.
 	ExamplesTotal int64
-	Detail        string
+	// What else there is to say, for a person.
+	Detail string
 }
 
 func (m *DriftSignal) Kind() Kind { return KindDriftSignal }

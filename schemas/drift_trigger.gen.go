@@ -5,6 +5,7 @@ package schemas
 // DriftTrigger asks for a training run.
 type DriftTrigger struct {
 	Envelope
+	// The name of the model.
 	Model string
 	// A function of the trigger's origin.
 	RunID string
@@ -20,7 +21,8 @@ type DriftTrigger struct {
 	Ranges []string
 	// Where the change began, "topic/partition:offset" each; empty where none is known.
 	DriftSince []string
-	Detail     string
+	// What else there is to say, for a person.
+	Detail string
 }
 
 func (m *DriftTrigger) Kind() Kind { return KindDriftTrigger }

@@ -6,12 +6,14 @@ package schemas
 // record that was written again under its right key.
 type Duplicate struct {
 	Envelope
+	// The input topic of the record.
 	Topic string
 	// "repeated" or "rekeyed".
 	Reason string
-	// Where the first post of the id lies (repeated only).
+	// The partition of the first post of the id (repeated only).
 	FirstPartition int32
-	FirstOffset    int64
+	// The offset of the first post of the id (repeated only).
+	FirstOffset int64
 }
 
 func (m *Duplicate) Kind() Kind { return KindDuplicate }

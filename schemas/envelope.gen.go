@@ -18,8 +18,10 @@ type Envelope struct {
 	// What the subject agreed that it may be used for.
 	Purpose string
 	// The licence of the content, an SPDX identifier where there is one.
-	License   string
-	TraceID   string
+	License string
+	// The trace that it belongs to, as OpenTelemetry writes it, in hex.
+	TraceID string
+	// The span within the trace.
 	SpanID    string
 	SessionID string
 	// Behind clean: a hash of the normalised content, in hex.

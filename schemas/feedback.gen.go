@@ -10,7 +10,8 @@ type Feedback struct {
 	// What was judged: "helpful", "toxicity"; free.
 	Name string
 	// "up" or "down".
-	Thumb  string
+	Thumb string
+	// A score; its scale is the client's.
 	Rating *float64
 	// The right answer of a classifier.
 	Label string
@@ -18,9 +19,11 @@ type Feedback struct {
 	Correction string
 	// The inference that this one was preferred to.
 	PreferredOver string
-	Comment       string
-	ResponseID    string
-	Attributes    map[string]string
+	// What the person says of it.
+	Comment    string
+	ResponseID string
+	// The client's own values, by their names.
+	Attributes map[string]string
 }
 
 func (m *Feedback) Kind() Kind { return KindFeedback }

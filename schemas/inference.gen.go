@@ -19,13 +19,15 @@ type Inference struct {
 	Role          string
 	PromptName    string
 	PromptVersion string
-	// What was asked and answered: JSON in OpenTelemetry's form, or a plain text.
-	InputMessages      string
+	// What was asked: JSON in OpenTelemetry's form, or a plain text.
+	InputMessages string
+	// What was answered, in the same form.
 	OutputMessages     string
 	SystemInstructions string
 	ToolDefinitions    string
-	// A classifier's answer, and its probability.
+	// A classifier's answer.
 	Prediction string
+	// The probability of the prediction, 0 to 1.
 	Confidence float64
 	// The text event that a classifier judged.
 	TextID                  string
@@ -41,7 +43,7 @@ type Inference struct {
 	RequestChoiceCount      int64
 	OutputType              string
 	ResponseFinishReasons   []string
-	// Input tokens, cached ones included.
+	// Tokens of the input, cached ones included.
 	UsageInputTokens           int64
 	UsageOutputTokens          int64
 	UsageCacheReadInputTokens  int64
@@ -55,7 +57,8 @@ type Inference struct {
 	ErrorType        string
 	ServerAddress    string
 	ServerPort       int64
-	Attributes       map[string]string
+	// The client's own values, by their names.
+	Attributes map[string]string
 }
 
 func (m *Inference) Kind() Kind { return KindInference }

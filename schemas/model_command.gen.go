@@ -5,15 +5,20 @@ package schemas
 // ModelCommand is what a person asks of a model, and the registry's answer.
 type ModelCommand struct {
 	Envelope
+	// The name of the model.
 	Model string
 	// promote, rollback, train, approve.
 	Command string
+	// The version that is meant.
 	Version string
-	By      string
-	Reason  string
-	// The answer: whether it was carried out, and what came of it.
+	// Who asked.
+	By string
+	// Why, for a person.
+	Reason string
+	// The answer: whether it was carried out.
 	Accepted bool
-	Answer   string
+	// What came of it, or why it was refused.
+	Answer string
 }
 
 func (m *ModelCommand) Kind() Kind { return KindModelCommand }

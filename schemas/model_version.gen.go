@@ -6,33 +6,47 @@ package schemas
 // stage is a further event.
 type ModelVersion struct {
 	Envelope
+	// The name of the model.
 	Model string
 	// "v1", "v2", … in the log's order.
 	Version string
 	// candidate, canary, champion, archived, rejected, rolled_back.
-	Stage         string
-	RunID         string
-	TriggerID     string
+	Stage string
+	// The training run.
+	RunID string
+	// The trigger that asked for the run.
+	TriggerID string
+	// The champion when the run was asked for.
 	ParentVersion string
-	Recipe        string
-	// The artefact: its object, SHA-256 in hex and size in bytes.
+	// classifier or lora.
+	Recipe string
+	// The object of the artefact.
 	Artifact string
-	Digest   string
-	Bytes    int64
-	// What it was trained on.
-	Dataset     string
+	// The artefact's SHA-256 in hex.
+	Digest string
+	// The artefact's size in bytes.
+	Bytes int64
+	// The object of the manifest of the dataset that it was trained on.
+	Dataset string
+	// The manifest's SHA-256 in hex.
 	DatasetHash string
-	Examples    int64
-	Ranges      []string
+	// Examples that it was trained on.
+	Examples int64
+	// What was trained on: "topic/partition:from-to" each, to exclusive.
+	Ranges []string
 	// The version of the cleaning rules of its training text.
 	TrainingRulesVersion string
-	Labels               []string
-	// What the gate found.
+	// The labels that the model knows.
+	Labels []string
+	// Whether it passed the gate.
 	GatePassed bool
-	Gate       map[string]float64
+	// The gate's figures.
+	Gate map[string]float64
+	// The gate's reasons, for a person.
 	GateDetail string
 	// Why the stage changed.
-	Reason      string
+	Reason string
+	// The version of Millrace that made it.
 	CodeVersion string
 }
 

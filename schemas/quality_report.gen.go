@@ -6,19 +6,25 @@ package schemas
 // and rollout know of other topics.
 type QualityReport struct {
 	Envelope
+	// The name of the model.
 	Model string
 	// Empty for labelled texts that no model judged.
 	ModelVersion string
-	Role         string
-	// The stretch [from, to) of the log that it covers.
-	Topic      string
-	Partition  int32
+	// champion or canary.
+	Role string
+	// The topic of the stretch that it covers.
+	Topic string
+	// The partition of the stretch.
+	Partition int32
+	// The first offset of the stretch.
 	FromOffset int64
-	ToOffset   int64
-	// Judged examples in the stretch, those predicted right, and examples since the
-	// log began.
-	Examples      int64
-	Correct       int64
+	// The offset behind the stretch.
+	ToOffset int64
+	// Judged examples in the stretch.
+	Examples int64
+	// Those of them that were predicted right.
+	Correct int64
+	// Judged examples since the log began.
 	ExamplesTotal int64
 	// Examples by their right label.
 	Labels map[string]int64

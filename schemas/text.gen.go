@@ -14,7 +14,8 @@ type Text struct {
 	// The language as the source claims it, BCP 47.
 	Language string
 	// The right answer, where the source knows it.
-	Label      string
+	Label string
+	// The client's own values, by their names.
 	Attributes map[string]string
 }
 

@@ -8,30 +8,42 @@ package schemas
 // higher revision, which replaces the earlier one.
 type TrainingExample struct {
 	Envelope
-	InferenceID  string
-	FeedbackID   string
-	Model        string
+	// The inference.
+	InferenceID string
+	// The feedback.
+	FeedbackID string
+	// The name of the model.
+	Model string
+	// The version of the model, as its registry names it.
 	ModelVersion string
-	Role         string
+	// champion or canary.
+	Role string
 	// The text event that was judged; empty where the model was given something else.
-	TextID     string
+	TextID string
+	// The classifier's answer.
 	Prediction string
+	// The probability of the prediction.
 	Confidence float64
-	Label      string
+	// The right answer, where it is known.
+	Label string
 	// Whether the prediction was right, where the feedback says.
 	Correct *bool
-	Weight  float64
+	// How much the example counts in training.
+	Weight float64
 	// "train" or "test", by a hash of the content.
 	Split string
 	// 1 for the first feedback on the inference, and so on.
 	Revision int64
 	// Who gave the feedback, as its envelope's subject.
 	Reviewer string
-	// Where both lie on interactions, in the example's origin's partition.
+	// The offset of the inference on interactions, in the example's origin's partition.
 	InferenceOffset int64
-	FeedbackOffset  int64
-	InferredAt      Micros
-	JudgedAt        Micros
+	// The offset of the feedback on interactions.
+	FeedbackOffset int64
+	// When the inference arrived.
+	InferredAt Micros
+	// When the feedback arrived.
+	JudgedAt Micros
 }
 
 func (m *TrainingExample) Kind() Kind { return KindTrainingExample }

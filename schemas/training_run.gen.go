@@ -5,23 +5,34 @@ package schemas
 // TrainingRun is a step of a run.
 type TrainingRun struct {
 	Envelope
-	Model     string
-	RunID     string
+	// The name of the model.
+	Model string
+	// The training run.
+	RunID string
+	// The trigger that asked for the run.
 	TriggerID string
-	Recipe    string
+	// classifier or lora.
+	Recipe string
 	// started, dataset, trained, evaluated, finished, failed.
 	Step string
+	// The seed of what is random in it.
 	Seed int64
-	// The manifest of the dataset: its object, and its SHA-256 in hex.
-	Dataset     string
+	// The object of the manifest of the dataset.
+	Dataset string
+	// The manifest's SHA-256 in hex.
 	DatasetHash string
-	Examples    int64
-	Ranges      []string
-	// Of the step.
-	Seconds     float64
-	Metrics     map[string]float64
+	// Examples in the dataset.
+	Examples int64
+	// What was trained on: "topic/partition:from-to" each, to exclusive.
+	Ranges []string
+	// How long the step took.
+	Seconds float64
+	// What the step measured.
+	Metrics map[string]float64
+	// The version of Millrace that made it.
 	CodeVersion string
-	Error       string
+	// Why the step failed.
+	Error string
 }
 
 func (m *TrainingRun) Kind() Kind { return KindTrainingRun }

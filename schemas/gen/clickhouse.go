@@ -57,7 +57,7 @@ func tables(p *printer, set *Set) {
 
 func tableColumns(p *printer, m *Message) {
 	for _, f := range m.Fields {
-		p.line("{%q, %q, %q},", f.Name, clickhouseType(f), oneLine(f.Comment))
+		p.line("{%q, %q, %q},", f.Name, clickhouseType(f), f.Meaning())
 	}
 }
 

@@ -90,8 +90,8 @@ func anyOf(names []string) object {
 
 func property(f *Field) object {
 	var o object
-	if f.Comment != "" {
-		o = append(o, member{"description", oneLine(f.Comment)})
+	if meaning := f.Meaning(); meaning != "" {
+		o = append(o, member{"description", meaning})
 	}
 	if f.JSON {
 		return o // any value

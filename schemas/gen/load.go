@@ -67,6 +67,15 @@ func (f *Field) JSONNames() []string {
 	return names
 }
 
+// Meaning is the comment on one line; where there is none, OpenTelemetry's name says
+// where to read on.
+func (f *Field) Meaning() string {
+	if f.Comment == "" && f.OTel != "" {
+		return "OpenTelemetry's " + f.OTel + "."
+	}
+	return oneLine(f.Comment)
+}
+
 // compile reads the definitions with their comments.
 func compile(dir string) (linker.Files, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.proto"))

@@ -69,7 +69,7 @@ func jsonForm(f *Field) string {
 }
 
 func meaning(f *Field) string {
-	s := oneLine(f.Comment)
+	s := f.Meaning()
 	var notes []string
 	if f.Required {
 		notes = append(notes, "Required.")
