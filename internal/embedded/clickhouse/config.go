@@ -1,0 +1,89 @@
+// Package clickhouse runs the embedded ClickHouse: the real engine, as a library in a
+// child process of the same binary, behind ClickHouse's own HTTP interface.
+//
+// A child, since the engine's memory and its crashes are then not ours; a real HTTP
+// front, so that every client of ClickHouse works and the rest of Millrace knows one
+// protocol. It exists on Linux on x86-64 with glibc; elsewhere Start says so.
+package clickhouse
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"time"
+)
+
+// ChildCommand is the hidden first argument that makes the binary the engine's child.
+const ChildCommand = "internal-clickhouse"
+
+// User is the name of Millrace's own role; everybody else reads.
+const User = "millrace"
+
+// Config says where the engine keeps its data and listens.
+type Config struct {
+	// Dir holds the engine's data; one process at a time.
+	Dir string `json:"dir"`
+	// Listen is a loopback address, host:port.
+	Listen string `json:"listen"`
+	// Library is the path of libchdb.so.
+	Library string `json:"library"`
+	// Password is that of Millrace's own role.
+	Password string `json:"password"`
+	// MaxMemory bounds the engine, in bytes.
+	MaxMemory int64 `json:"max_memory"`
+}
+
+// Limits of what strangers may ask, and of the front.
+const (
+	outsideSeconds    = 60
+	outsideMemory     = 1 << 30
+	maxWholeResult    = 256 << 20 // of formats that cannot be streamed
+	maxStatement      = 16 << 20
+	maxConcurrent     = 32
+	insertChunk       = 1 << 20
+	shutdownTimeout   = 10 * time.Second
+	readHeaderTimeout = 10 * time.Second
+)
+
+// Validate says what is wrong with c.
+func (c Config) Validate() error {
+	if c.Dir == "" || c.Library == "" || c.Password == "" {
+		return errors.New("clickhouse: the embedded engine needs a data folder, its library and a password")
+	}
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		return fmt.Errorf("clickhouse.listen: %q is not host:port: %w", c.Listen, err)
+	}
+	if c.MaxMemory < 256<<20 {
+		return fmt.Errorf("clickhouse: max_memory must be at least 256 MiB, got %d bytes", c.MaxMemory)
+	}
+	return nil
+}
+
+// DSN is where Millrace's own role reaches an engine that listens at addr.
+func (c Config) DSN(addr, database string) string {
+	u := url.URL{Scheme: "http", User: url.UserPassword(User, c.Password), Host: addr, Path: "/" + database}
+	return u.String()
+}
+
+func (c Config) args() []string {
+	return []string{
+		"clickhouse", "--path=" + filepath.Join(c.Dir, "data"),
+		"--config-file=" + filepath.Join(c.Dir, "config.xml"),
+	}
+}
+
+// engineConfig is the engine's own configuration: what is acknowledged is on disk.
+func (c Config) engineConfig() string {
+	return fmt.Sprintf(`<clickhouse>
+  <max_server_memory_usage>%d</max_server_memory_usage>
+  <merge_tree>
+    <fsync_after_insert>1</fsync_after_insert>
+    <fsync_part_directory>1</fsync_part_directory>
+  </merge_tree>
+  <background_pool_size>2</background_pool_size>
+  <mark_cache_size>67108864</mark_cache_size>
+</clickhouse>
+`, c.MaxMemory)
+}

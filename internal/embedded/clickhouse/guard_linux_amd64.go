@@ -1,0 +1,73 @@
+package clickhouse
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// tableFunctions are those that a stranger may read from: they reach nothing outside of
+// the statement itself.
+var tableFunctions = []string{"numbers", "numbers_mt", "zeros", "zeros_mt", "generaterandom", "generateseries", "generate_series", "values", "view", "null", "merge", "one"}
+
+// closedFunctions read files or run programs as scalars.
+var closedFunctions = []string{"file", "catboostevaluate", "getserversetting", "getossetting", "serveruuid", "sleep", "sleepeachrow"}
+
+// guard lets a stranger's statement pass if it is one statement that only reads, and
+// reaches for nothing but tables. readonly alone is no such boundary: table functions
+// and the scalar file() read under it.
+func guard(c *conn, query string) error {
+	if n, readOnly := c.classify(query); n != 1 || !readOnly {
+		if n == 0 {
+			return nil // it does not parse; the engine says why, and runs nothing
+		}
+		return newError(497, "default: Not enough privileges: strangers may run one statement that reads, %d were given or it changes something. (ACCESS_DENIED)", n)
+	}
+	ast, err := c.exec("EXPLAIN AST "+queryFormat.ReplaceAllString(query, ""), "TSVRaw")
+	if err != nil {
+		if simpleRead.MatchString(query) {
+			return nil
+		}
+		return err
+	}
+	return guardTree(string(ast.data))
+}
+
+// simpleRead are statements that the engine does not explain, without any function.
+var simpleRead = regexp.MustCompile(`(?is)^\s*(SHOW|EXISTS)\s[^()]*$`)
+
+var astFunction = regexp.MustCompile(`^( *)Function (\S+)`)
+
+// guardTree looks for functions in a syntax tree as EXPLAIN AST prints it, one node a
+// line, indented by depth.
+func guardTree(tree string) error {
+	var path []string // of node names by depth
+	for line := range strings.SplitSeq(tree, "\n") {
+		depth := len(line) - len(strings.TrimLeft(line, " "))
+		path = append(path[:min(depth, len(path))], strings.TrimSpace(line))
+		if strings.Contains(strings.ToLower(line), "outfile") {
+			return denied("INTO OUTFILE")
+		}
+		m := astFunction.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		name := strings.ToLower(strings.Trim(m[2], "`\""))
+		if slices.Contains(closedFunctions, name) || strings.HasPrefix(name, "dictget") {
+			return denied(name)
+		}
+		parent := ""
+		if n := len(path); n > 1 {
+			parent = path[n-2]
+		}
+		isTable := strings.HasPrefix(parent, "TableExpression") || strings.HasPrefix(parent, "DescribeQuery") || strings.HasPrefix(parent, "TableFunction")
+		if isTable && !slices.Contains(tableFunctions, name) {
+			return denied(name)
+		}
+	}
+	return nil
+}
+
+func denied(what string) error {
+	return newError(497, "default: Not enough privileges: %s reaches outside of the tables, which strangers may not. (ACCESS_DENIED)", what)
+}
