@@ -1,0 +1,205 @@
+// Package rules holds the rules by which Millrace cleans: what a text becomes, what is
+// refused and why, and what is redacted. clean applies them to the log and predict to
+// what it is asked, so that the same text gets the same answer on both paths.
+package rules
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/millrace-io/millrace/schemas"
+)
+
+// codeVersion changes with every change of what the rules do.
+const codeVersion = "1"
+
+// Config is what may be chosen.
+type Config struct {
+	// MinCharacters and MaxCharacters bound a text, in Unicode code points.
+	MinCharacters int `yaml:"min_characters"`
+	MaxCharacters int `yaml:"max_characters"`
+	// MinLetters is the least share of letters and digits among what is not white space.
+	MinLetters float64 `yaml:"min_letters"`
+	// MaxRepetition is the largest share of a text that repeats of one line, or a run of
+	// one character, may have.
+	MaxRepetition float64 `yaml:"max_repetition"`
+	// MaxReplaced is the largest share of bytes that were no valid text.
+	MaxReplaced float64 `yaml:"max_replaced"`
+	// MaxFuture is how far an event's time may lie behind its arrival.
+	MaxFuture time.Duration `yaml:"max_future"`
+}
+
+// DefaultConfig refuses what is surely noise, and little else.
+func DefaultConfig() Config {
+	return Config{MinCharacters: 1, MaxCharacters: 1_000_000, MinLetters: .25, MaxRepetition: .9, MaxReplaced: .1, MaxFuture: 365 * 24 * time.Hour}
+}
+
+// Validate says what is wrong with c.
+func (c Config) Validate() error {
+	share := func(f float64) bool { return f >= 0 && f <= 1 }
+	if c.MinCharacters < 0 || c.MaxCharacters < c.MinCharacters || !share(c.MinLetters) || !share(c.MaxRepetition) || !share(c.MaxReplaced) || c.MaxFuture <= 0 {
+		return fmt.Errorf("rules: min_characters must be 0 or more and at most max_characters, shares between 0 and 1, max_future positive; got %+v", c)
+	}
+	return nil
+}
+
+// Names of the rules that refuse.
+const (
+	RuleEmpty      = "empty"
+	RuleTooShort   = "too_short"
+	RuleTooLong    = "too_long"
+	RuleSymbols    = "noise_symbols"
+	RuleRepetition = "noise_repetition"
+	RuleEncoding   = "noise_encoding"
+	RuleFuture     = "event_time_future"
+	RuleNoFeedback = "no_judgement"
+)
+
+// Verdict is what the rules say. The zero Verdict is clean.
+type Verdict struct {
+	// Rule refused the event; empty where none did.
+	Rule string
+	// Detail says why, without the event's content.
+	Detail string
+	Scores map[string]float64
+}
+
+// Clean is true where no rule refused.
+func (v Verdict) Clean() bool { return v.Rule == "" }
+
+// Rules applies the rules; it is safe for concurrent use.
+type Rules struct {
+	cfg     Config
+	version string
+}
+
+// New checks the configuration.
+func New(cfg Config) (*Rules, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %+v", codeVersion, cfg))
+	return &Rules{cfg: cfg, version: codeVersion + "-" + hex.EncodeToString(sum[:4])}, nil
+}
+
+// Version is a function of the rules' code and configuration.
+func (r *Rules) Version() string { return r.version }
+
+// Text makes the canonical form of in: decoded, normalised, redacted, hashed. out's
+// envelope is in's, its ArrivedAt is what the caller has set there before. Where a rule
+// refuses, out holds no text.
+func (r *Rules) Text(in *schemas.Text, out *schemas.CleanText) Verdict {
+	arrived := out.ArrivedAt
+	*out = schemas.CleanText{Envelope: in.Envelope, ContentType: in.ContentType, Language: in.Language, Label: in.Label}
+	out.ArrivedAt, out.RulesVersion = arrived, r.version
+	if v := r.eventTime(&out.Envelope); !v.Clean() {
+		return v
+	}
+	text, replaced := extract(in)
+	text = normalise(text)
+	if v := r.judge(text, replaced); !v.Clean() {
+		return v
+	}
+	out.Redactions = map[string]int64{}
+	out.Text = redact(text, out.Redactions)
+	out.Attributes = redactMap(in.Attributes, out.Redactions)
+	out.Characters = int64(utf8.RuneCountInString(out.Text))
+	out.Quality = letters(out.Text)
+	out.ContentHash = contentHash(out.Text)
+	return Verdict{}
+}
+
+// Inference redacts in and judges it in place.
+func (r *Rules) Inference(in *schemas.Inference) Verdict {
+	in.RulesVersion = r.version
+	if v := r.eventTime(&in.Envelope); !v.Clean() {
+		return v
+	}
+	for _, s := range []*string{&in.InputMessages, &in.OutputMessages, &in.SystemInstructions} {
+		*s = redactValue(*s)
+	}
+	in.Attributes = redactMap(in.Attributes, nil)
+	if in.InputMessages != "" {
+		in.ContentHash = contentHash(in.InputMessages)
+	}
+	return Verdict{}
+}
+
+// Feedback redacts in and judges it in place.
+func (r *Rules) Feedback(in *schemas.Feedback) Verdict {
+	in.RulesVersion = r.version
+	if v := r.eventTime(&in.Envelope); !v.Clean() {
+		return v
+	}
+	if in.Thumb == "" && in.Rating == nil && in.Label == "" && in.Correction == "" && in.PreferredOver == "" && in.Comment == "" {
+		return Verdict{Rule: RuleNoFeedback, Detail: "the feedback has no thumb, rating, label, correction, preferred_over or comment"}
+	}
+	in.Correction = redact(in.Correction, nil)
+	in.Comment = redact(in.Comment, nil)
+	in.Attributes = redactMap(in.Attributes, nil)
+	return Verdict{}
+}
+
+// eventTime refuses a time that cannot be, and fills one that is missing.
+func (r *Rules) eventTime(e *schemas.Envelope) Verdict {
+	if e.EventTime == 0 {
+		e.EventTime = e.ArrivedAt
+	}
+	if ahead := e.EventTime.Time().Sub(e.ArrivedAt.Time()); e.ArrivedAt != 0 && ahead > r.cfg.MaxFuture {
+		return Verdict{Rule: RuleFuture, Detail: fmt.Sprintf("event_time %s is further ahead of its arrival than %s", e.EventTime, r.cfg.MaxFuture)}
+	}
+	return Verdict{}
+}
+
+// judge applies the rules on length and noise to a normalised text.
+func (r *Rules) judge(text string, replaced float64) Verdict {
+	n := utf8.RuneCountInString(text)
+	size := map[string]float64{"characters": float64(n)}
+	switch {
+	case n == 0:
+		return Verdict{Rule: RuleEmpty, Detail: "nothing is left of the text", Scores: size}
+	case n < r.cfg.MinCharacters:
+		return Verdict{Rule: RuleTooShort, Detail: fmt.Sprintf("%d characters, at least %d are wanted", n, r.cfg.MinCharacters), Scores: size}
+	case n > r.cfg.MaxCharacters:
+		return Verdict{Rule: RuleTooLong, Detail: fmt.Sprintf("%d characters, at most %d are taken", n, r.cfg.MaxCharacters), Scores: size}
+	case replaced > r.cfg.MaxReplaced:
+		return Verdict{Rule: RuleEncoding, Detail: "too much of it is no text in any encoding that it claims", Scores: map[string]float64{"replaced": replaced}}
+	}
+	if n < shortText {
+		return Verdict{} // "ok" and ":-)" are feedback enough; shares of so little say nothing
+	}
+	if share := letters(text); share < r.cfg.MinLetters {
+		return Verdict{Rule: RuleSymbols, Detail: "hardly any letters or digits", Scores: map[string]float64{"letters": share}}
+	}
+	if share := repetition(text); share > r.cfg.MaxRepetition {
+		return Verdict{Rule: RuleRepetition, Detail: "it repeats itself", Scores: map[string]float64{"repetition": share}}
+	}
+	return Verdict{}
+}
+
+// contentHash names the version of the hash, so that one of another never conflicts.
+func contentHash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "1:" + hex.EncodeToString(sum[:16])
+}
+
+func redactMap(in map[string]string, counts map[string]int64) map[string]string {
+	if len(in) == 0 {
+		return nil
+	}
+	out := make(map[string]string, len(in))
+	for k, v := range in {
+		out[k] = redact(v, counts)
+	}
+	return out
+}
+
+// mediaType is a content type without its parameters, in lower case.
+func mediaType(contentType string) string {
+	t, _, _ := strings.Cut(contentType, ";")
+	return strings.ToLower(strings.TrimSpace(t))
+}

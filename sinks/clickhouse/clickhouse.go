@@ -1,0 +1,243 @@
+// Package clickhouse stores every record in ClickHouse: a table a kind.
+//
+// Tables are ReplacingMergeTrees whose sort key and partition are functions of the
+// record and end in its identity, so that an insert that is doubled, or comes late from
+// a writer that was thought dead, merges away. Nothing is read back, and no insert is
+// deduplicated by tokens. Millrace's own connections read with final = 1, and so do its
+// views.
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	ch "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/millrace-io/millrace/internal/bus"
+	"github.com/millrace-io/millrace/internal/state"
+	"github.com/millrace-io/millrace/schemas"
+	schemaclickhouse "github.com/millrace-io/millrace/schemas/clickhouse"
+	"github.com/millrace-io/millrace/sinks"
+)
+
+// Config bounds an insert.
+type Config struct {
+	// MaxRecords and MaxBytes close a batch, Linger is how long it waits for more: most
+	// of the time from an event to its row.
+	MaxRecords int           `yaml:"max_records"`
+	MaxBytes   int           `yaml:"max_bytes"`
+	Linger     time.Duration `yaml:"linger"`
+}
+
+// DefaultConfig keeps events queryable within a second.
+func DefaultConfig() Config {
+	return Config{MaxRecords: 50_000, MaxBytes: 32 << 20, Linger: 200 * time.Millisecond}
+}
+
+// Validate says what is wrong with c.
+func (c Config) Validate() error {
+	if c.MaxRecords < 1 || c.MaxBytes < 1 || c.Linger < 0 {
+		return fmt.Errorf("clickhouse: max_records and max_bytes must be positive and linger not negative, got %d, %d, %s", c.MaxRecords, c.MaxBytes, c.Linger)
+	}
+	return nil
+}
+
+// Bounds of an insert that fails for reasons of the infrastructure.
+const (
+	insertTries   = 5
+	insertTimeout = time.Minute
+	firstPause    = 200 * time.Millisecond
+)
+
+// Open connects. The DSN is clickhouse-go's: http://… or clickhouse://….
+func Open(dsn string) (driver.Conn, error) {
+	opts, err := ch.ParseDSN(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("clickhouse.dsn: %w", err)
+	}
+	if opts.Settings == nil {
+		opts.Settings = ch.Settings{}
+	}
+	opts.Settings["async_insert"] = 0
+	opts.Settings["insert_deduplicate"] = 0
+	opts.Settings["final"] = 1
+	opts.ReadTimeout = insertTimeout
+	opts.MaxOpenConns, opts.MaxIdleConns = 16, 8
+	conn, err := ch.Open(opts)
+	if err != nil {
+		return nil, fmt.Errorf("clickhouse: %w", err)
+	}
+	return conn, nil
+}
+
+// Stage is the sink into database over conn.
+func Stage(cfg Config, conn driver.Conn, database string, log *slog.Logger) (bus.Stage, error) {
+	if err := cfg.Validate(); err != nil {
+		return bus.Stage{}, err
+	}
+	return bus.Stage{
+		Name: "clickhouse", Inputs: sinks.Topics(),
+		Limits: bus.Limits{MaxRecords: cfg.MaxRecords, MaxBytes: cfg.MaxBytes, Linger: cfg.Linger},
+		Open: func(context.Context, bus.Partition, *state.Partition) (bus.Task, error) {
+			return &task{conn: conn, database: database, log: log, names: sinks.TopicNames{}, tables: map[schemas.Kind]schemaclickhouse.Columns{}}, nil
+		},
+	}, nil
+}
+
+type task struct {
+	conn     driver.Conn
+	database string
+	log      *slog.Logger
+	names    sinks.TopicNames
+	tables   map[schemas.Kind]schemaclickhouse.Columns
+}
+
+// Process implements bus.Task.
+func (t *task) Process(ctx context.Context, in []bus.Record, _ *bus.Output) error {
+	defer func() {
+		for _, c := range t.tables {
+			c.Reset()
+		}
+	}()
+	var kinds []schemas.Kind // in the order in which they come
+	for i := range in {
+		r := &in[i]
+		m, err := sinks.Decode(r)
+		if err != nil {
+			return err
+		}
+		if m == nil {
+			continue
+		}
+		c := t.tables[r.Kind]
+		if c == nil {
+			c = schemaclickhouse.NewColumns(r.Kind)
+			t.tables[r.Kind] = c
+		}
+		if c.Rows() == 0 {
+			kinds = append(kinds, r.Kind)
+		}
+		meta := sinks.Meta(r, t.names.Of(r.Origin.TopicID))
+		c.Append(&meta, m)
+	}
+	for _, kind := range kinds {
+		if err := t.insert(ctx, kind, t.tables[kind]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insert tries until the rows are in: doing it twice stores them once.
+func (t *task) insert(ctx context.Context, kind schemas.Kind, c schemaclickhouse.Columns) error {
+	var err error
+	for try, pause := 0, firstPause; try < insertTries; try, pause = try+1, 2*pause {
+		if err = t.send(ctx, kind, c); err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		t.log.Warn("an insert failed; it is tried again", "table", kind, "rows", c.Rows(), "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+	return fmt.Errorf("clickhouse: insert %d rows into %s.%s: %w", c.Rows(), t.database, kind, err)
+}
+
+func (t *task) send(ctx context.Context, kind schemas.Kind, c schemaclickhouse.Columns) error {
+	ctx, cancel := context.WithTimeout(ctx, insertTimeout)
+	defer cancel()
+	ctx = ch.Context(ctx, ch.WithColumnNamesAndTypes(schemaclickhouse.InsertTypes(kind)))
+	batch, err := t.conn.PrepareBatch(ctx, schemaclickhouse.Insert(t.database, kind))
+	if err != nil {
+		return err
+	}
+	if err := c.Send(batch); err != nil {
+		return errors.Join(err, batch.Abort())
+	}
+	return nil
+}
+
+// Store is the database as verify reads it.
+type Store struct {
+	Conn     driver.Conn
+	Database string
+}
+
+// Name implements verify.Store.
+func (s *Store) Name() string { return "clickhouse" }
+
+// reachEvery is how often a waiting reader looks.
+const reachEvery = 100 * time.Millisecond
+
+// Reach implements verify.Store: it waits until the last row below end is there. The
+// last record may be a claim, which has no row, so it settles for no further progress.
+func (s *Store) Reach(ctx context.Context, topic bus.Topic, partition int32, end int64) error {
+	var last int64 = -1
+	still := 0
+	for {
+		var top int64 = -1
+		for _, kind := range schemas.StoredKinds() {
+			var n int64
+			q := fmt.Sprintf("SELECT if(count() = 0, toInt64(-1), max(_offset)) FROM %s.%s WHERE _topic = $1 AND _partition = $2 AND _offset < $3", s.Database, kind)
+			if err := s.Conn.QueryRow(ctx, q, topic.Name, partition, end).Scan(&n); err != nil {
+				return fmt.Errorf("clickhouse: %w", err)
+			}
+			top = max(top, n)
+		}
+		if top >= end-1 {
+			return nil
+		}
+		if still++; top != last {
+			still = 0
+		}
+		if last = top; still > 20 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(reachEvery):
+		}
+	}
+}
+
+// Offsets implements verify.Store.
+func (s *Store) Offsets(ctx context.Context, topic bus.Topic, partition int32, end int64, origins []bus.TopicID) (map[schemas.Kind][]int64, error) {
+	ids := make([]string, len(origins))
+	for i := range origins {
+		ids[i] = "'" + origins[i].String() + "'"
+	}
+	out := map[schemas.Kind][]int64{}
+	for _, kind := range schemas.StoredKinds() {
+		q := fmt.Sprintf("SELECT _offset FROM %s.%s WHERE _topic = $1 AND _partition = $2 AND _offset < $3 AND _origin_topic_id IN (%s) ORDER BY _offset", s.Database, kind, strings.Join(ids, ", "))
+		rows, err := s.Conn.Query(ctx, q, topic.Name, partition, end)
+		if err != nil {
+			return nil, fmt.Errorf("clickhouse: %w", err)
+		}
+		err = func() error {
+			defer rows.Close()
+			for rows.Next() {
+				var n int64
+				if err := rows.Scan(&n); err != nil {
+					return err
+				}
+				out[kind] = append(out[kind], n)
+			}
+			return rows.Err()
+		}()
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, fmt.Errorf("clickhouse: %w", err)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,57 @@
+package clickhouse
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/millrace-io/millrace/schemas"
+	schemaclickhouse "github.com/millrace-io/millrace/schemas/clickhouse"
+)
+
+//go:embed views/*.sql
+var views embed.FS
+
+// Migrate makes the database, its tables and its views, and adds to tables of an older
+// version the columns that they lack. It may run any number of times.
+func Migrate(ctx context.Context, conn driver.Conn, database string) error {
+	statements := []string{"CREATE DATABASE IF NOT EXISTS " + database}
+	for _, k := range schemas.StoredKinds() {
+		statements = append(statements, schemaclickhouse.CreateTable(database, k))
+		statements = append(statements, schemaclickhouse.AddColumns(database, k)...)
+	}
+	for _, s := range statements {
+		if err := conn.Exec(ctx, s); err != nil {
+			return fmt.Errorf("clickhouse: migrate: %w", err)
+		}
+	}
+	return createViews(ctx, conn, database)
+}
+
+// createViews makes the views in the order of their files' names; a file holds the
+// SELECT, which names tables without the database.
+func createViews(ctx context.Context, conn driver.Conn, database string) error {
+	names, err := fs.Glob(views, "views/*.sql")
+	if err != nil {
+		return fmt.Errorf("clickhouse: list views: %w", err)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		text, err := views.ReadFile(name)
+		if err != nil {
+			return fmt.Errorf("clickhouse: read view %s: %w", name, err)
+		}
+		view := strings.TrimSuffix(path.Base(name), ".sql")
+		q := fmt.Sprintf("CREATE OR REPLACE VIEW %s.%s AS %s", database, view, strings.ReplaceAll(string(text), "{db}", database))
+		if err := conn.Exec(ctx, q); err != nil {
+			return fmt.Errorf("clickhouse: create view %s: %w", view, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,11 @@
+-- What feedback says of each version, each inference once.
+SELECT tenant, model, model_version, count() AS examples, countIf(right) AS correct, correct / examples AS accuracy,
+  min(judged) AS first, max(judged) AS last
+FROM
+(
+  SELECT tenant, model, model_version, inference_id, argMax(judged_at, revision) AS judged, argMax(correct, revision) AS right
+  FROM {db}.training_examples FINAL
+  GROUP BY tenant, model, model_version, inference_id
+)
+WHERE right IS NOT NULL
+GROUP BY tenant, model, model_version

@@ -1,0 +1,189 @@
+// Package parquet writes the lake: Parquet files in Hive-style folders by tenant, kind
+// and day of arrival.
+//
+// A range of a partition is claimed before it is written, exclusively; whoever finds a
+// claim adopts it. All files of a range are functions of the claim and named by it, so
+// any number of writers, alive or dead, make the same lake.
+package parquet
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	parquetgo "github.com/parquet-go/parquet-go"
+
+	"github.com/millrace-io/millrace/internal/bus"
+	"github.com/millrace-io/millrace/internal/lake"
+	"github.com/millrace-io/millrace/internal/objstore"
+	"github.com/millrace-io/millrace/internal/state"
+	"github.com/millrace-io/millrace/schemas"
+	schemaparquet "github.com/millrace-io/millrace/schemas/parquet"
+	"github.com/millrace-io/millrace/sinks"
+)
+
+// Config bounds a range.
+type Config struct {
+	// MaxRecords and MaxBytes close a range, MaxAge bounds how long it waits to fill.
+	MaxRecords int           `yaml:"max_records"`
+	MaxBytes   int           `yaml:"max_bytes"`
+	MaxAge     time.Duration `yaml:"max_age"`
+}
+
+// DefaultConfig makes files of a good size where there is traffic, and a file a minute
+// where there is little.
+func DefaultConfig() Config {
+	return Config{MaxRecords: 200_000, MaxBytes: 64 << 20, MaxAge: time.Minute}
+}
+
+// Validate says what is wrong with c.
+func (c Config) Validate() error {
+	if c.MaxRecords < 1 || c.MaxBytes < 1 || c.MaxAge < time.Millisecond {
+		return fmt.Errorf("parquet: max_records, max_bytes and max_age must be positive, got %d, %d, %s", c.MaxRecords, c.MaxBytes, c.MaxAge)
+	}
+	return nil
+}
+
+// Stage is the sink.
+func Stage(cfg Config, store objstore.Store, log *slog.Logger) (bus.Stage, error) {
+	if err := cfg.Validate(); err != nil {
+		return bus.Stage{}, err
+	}
+	return bus.Stage{
+		Name: "parquet", Inputs: sinks.Topics(),
+		Limits: bus.Limits{MaxRecords: cfg.MaxRecords, MaxBytes: cfg.MaxBytes, Linger: cfg.MaxAge},
+		Open: func(_ context.Context, p bus.Partition, _ *state.Partition) (bus.Task, error) {
+			return &task{at: p, store: store, log: log, names: sinks.TopicNames{}}, nil
+		},
+	}, nil
+}
+
+type task struct {
+	at    bus.Partition
+	store objstore.Store
+	log   *slog.Logger
+	names sinks.TopicNames
+}
+
+var _ bus.Ranger = (*task)(nil)
+
+// Process is never called: the bus calls ProcessRange.
+func (t *task) Process(context.Context, []bus.Record, *bus.Output) error {
+	return errors.New("parquet: the sink writes ranges")
+}
+
+// RangeEnd implements bus.Ranger.
+func (t *task) RangeEnd(ctx context.Context, first int64) (int64, error) {
+	return lake.Claimed(ctx, t.store, t.at.TopicID, t.at.Partition, first)
+}
+
+// Due implements bus.Ranger: somebody waits for the lake.
+func (t *task) Due(ctx context.Context, first, _ int64) bool {
+	end, err := lake.Wanted(ctx, t.store, t.at.TopicID, t.at.Partition)
+	if err != nil {
+		t.log.Warn("requests for the lake cannot be read", "partition", t.at.String(), "error", err)
+		return false
+	}
+	return end > first
+}
+
+// group is what a range has of one tenant, kind and day.
+type group struct {
+	file   lake.File
+	buf    bytes.Buffer
+	writer schemaparquet.Writer
+}
+
+// ProcessRange implements bus.Ranger.
+func (t *task) ProcessRange(ctx context.Context, first, end int64, in []bus.Record) error {
+	fixed, err := lake.Claim(ctx, t.store, t.at.TopicID, t.at.Partition, first, end)
+	if err != nil {
+		return err
+	}
+	if fixed != end {
+		return &bus.RangeError{First: first, End: fixed}
+	}
+	groups := map[string]*group{}
+	for i := range in {
+		if err := t.add(groups, &in[i], first, end); err != nil {
+			return err
+		}
+	}
+	commit := lake.Commit{First: first, End: end}
+	for _, g := range groups {
+		if err := g.writer.Close(); err != nil {
+			return err
+		}
+		g.file.Rows = g.writer.Rows()
+		err := t.store.CreateFunc(ctx, g.file.Key, func(w io.Writer) error {
+			_, err := g.buf.WriteTo(w)
+			return err
+		})
+		if err != nil && !errors.Is(err, objstore.ErrExists) {
+			return err
+		}
+		commit.Files = append(commit.Files, g.file)
+	}
+	slices.SortFunc(commit.Files, func(a, b lake.File) int { return strings.Compare(a.Key, b.Key) })
+	if err := lake.PutCommit(ctx, t.store, t.at.TopicID, t.at.Partition, commit); err != nil {
+		return err
+	}
+	return lake.Granted(ctx, t.store, t.at.TopicID, t.at.Partition, end)
+}
+
+func (t *task) add(groups map[string]*group, r *bus.Record, first, end int64) error {
+	m, err := sinks.Decode(r)
+	if err != nil || m == nil {
+		return err
+	}
+	env := m.Env()
+	day := env.ArrivedAt.Time().Format(time.DateOnly)
+	key := lake.FileKey(env.Tenant, r.Kind, day, t.at.Topic, t.at.TopicID, t.at.Partition, first)
+	g := groups[key]
+	if g == nil {
+		g = &group{file: lake.File{Key: key, Kind: r.Kind, Tenant: env.Tenant, Day: day}}
+		g.writer = schemaparquet.NewWriter(&g.buf, r.Kind,
+			parquetgo.KeyValueMetadata("millrace.topic_id", t.at.TopicID.String()),
+			parquetgo.KeyValueMetadata("millrace.partition", fmt.Sprint(t.at.Partition)),
+			parquetgo.KeyValueMetadata("millrace.range", fmt.Sprintf("%d-%d", first, end)))
+		groups[key] = g
+	}
+	meta := sinks.Meta(r, t.names.Of(r.Origin.TopicID))
+	return g.writer.Write(&meta, m)
+}
+
+// Store is the lake as verify reads it.
+type Store struct{ Objects objstore.Store }
+
+// Name implements verify.Store.
+func (s *Store) Name() string { return "parquet" }
+
+// Reach implements verify.Store.
+func (s *Store) Reach(ctx context.Context, topic bus.Topic, partition int32, end int64) error {
+	return lake.Wait(ctx, s.Objects, topic.ID, partition, end)
+}
+
+type offsetRow struct {
+	Offset int64 `parquet:"_offset"`
+}
+
+// Offsets implements verify.Store.
+func (s *Store) Offsets(ctx context.Context, topic bus.Topic, partition int32, end int64, _ []bus.TopicID) (map[schemas.Kind][]int64, error) {
+	out := map[schemas.Kind][]int64{}
+	for _, kind := range schemas.StoredKinds() {
+		err := lake.Read(ctx, s.Objects, topic.ID, partition, kind, 0, end,
+			func(r *offsetRow) int64 { return r.Offset },
+			func(r *offsetRow) error { out[kind] = append(out[kind], r.Offset); return nil })
+		if err != nil {
+			return nil, err
+		}
+		slices.Sort(out[kind])
+	}
+	return out, nil
+}

@@ -1,0 +1,57 @@
+// Package sinks is where what Millrace wrote to its logs is kept to be asked: each child
+// stores every record of every topic behind the inputs, once.
+//
+// A sink is a stage of the bus. Its Task returns only when what it was given is durable;
+// the bus then commits the position. After a failure it is given the same records again,
+// perhaps in other batches, and what is stored must be as if they had come once. A row's
+// identity is its record's origin, never the event's id.
+package sinks
+
+import (
+	"fmt"
+
+	"github.com/millrace-io/millrace/internal/bus"
+	"github.com/millrace-io/millrace/schemas"
+)
+
+// Topics are those that sinks keep.
+func Topics() []string {
+	return []string{bus.CleanText, bus.Interactions, bus.TrainingExamples, bus.ModelEvents}
+}
+
+// Decode reads a record's event; nil for claims, which are stored as their answers.
+func Decode(r *bus.Record) (schemas.Message, error) {
+	if _, claim := r.Kind.Claim(); claim {
+		return nil, nil
+	}
+	m := schemas.New(r.Kind)
+	if m == nil || !r.Kind.Stored() {
+		return nil, fmt.Errorf("sinks: %s at offset %d is of kind %q, which this version of Millrace does not know", r.Partition, r.Offset, r.Kind)
+	}
+	if err := m.Unmarshal(r.Value); err != nil {
+		return nil, fmt.Errorf("sinks: decode %s at offset %d: %w", r.Partition, r.Offset, err)
+	}
+	return m, nil
+}
+
+// Meta is the identity of a record's row.
+func Meta(r *bus.Record, originTopic string) schemas.Meta {
+	return schemas.Meta{
+		Topic: r.Topic, Partition: r.Partition.Partition, Offset: r.Offset, Step: r.Origin.Step,
+		OriginTopicID: originTopic, OriginPartition: r.Origin.Partition,
+		OriginOffset: r.Origin.Offset, OriginIndex: r.Origin.Index,
+	}
+}
+
+// TopicNames gives one string for each topic id.
+type TopicNames map[bus.TopicID]string
+
+// Of is the id in hex.
+func (n TopicNames) Of(id bus.TopicID) string {
+	s, ok := n[id]
+	if !ok {
+		s = id.String()
+		n[id] = s
+	}
+	return s
+}
