@@ -1,0 +1,265 @@
+// Package clean gives every input its one verdict: clean, rejected by a named rule, a
+// duplicate of a named post, or dead.
+//
+// Verdicts on texts go to clean.text, those on inferences and feedback to interactions,
+// each at a partition that is a function of the record's raw key, never of the verdict.
+package clean
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/millrace-io/millrace/internal/bus"
+	"github.com/millrace-io/millrace/internal/rules"
+	"github.com/millrace-io/millrace/internal/state"
+	"github.com/millrace-io/millrace/schemas"
+)
+
+// Config is what may be chosen.
+type Config struct {
+	// IDWindow is how long an id is remembered, counted from its arrival.
+	IDWindow time.Duration `yaml:"id_window"`
+}
+
+// DefaultConfig remembers ids for a week.
+func DefaultConfig() Config { return Config{IDWindow: 7 * 24 * time.Hour} }
+
+// Validate says what is wrong with c.
+func (c Config) Validate() error {
+	if c.IDWindow < time.Hour {
+		return fmt.Errorf("clean: id_window must be 1h or more, got %s", c.IDWindow)
+	}
+	return nil
+}
+
+// Deps is what clean works with.
+type Deps struct {
+	Rules *rules.Rules
+	// Tenant is given to events that name none.
+	Tenant  string
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
+	Clock   func() time.Time
+}
+
+// Stage is the processor.
+func Stage(cfg Config, deps Deps) (bus.Stage, error) {
+	if err := cfg.Validate(); err != nil {
+		return bus.Stage{}, err
+	}
+	if deps.Rules == nil || deps.Tenant == "" {
+		return bus.Stage{}, errors.New("clean: rules and a tenant are needed")
+	}
+	verdicts := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "millrace", Subsystem: "clean", Name: "verdicts_total",
+		Help: "Verdicts by topic and outcome; rule is set where a rule refused or the record is dead.",
+	}, []string{"topic", "outcome", "rule"})
+	if err := deps.Metrics.Register(verdicts); err != nil {
+		return bus.Stage{}, fmt.Errorf("clean: %w", err)
+	}
+	return bus.Stage{
+		Name: "clean", Inputs: []string{bus.RawText, bus.InferenceLogs, bus.UserFeedback}, Limits: bus.DefaultLimits(),
+		Open: func(_ context.Context, p bus.Partition, st *state.Partition) (bus.Task, error) {
+			t := &task{cfg: cfg, deps: deps, at: p, verdicts: verdicts, ids: ids{st: st, window: cfg.IDWindow}, out: bus.Interactions}
+			switch p.Topic {
+			case bus.RawText:
+				t.event, t.out = new(schemas.Text), bus.CleanText
+			case bus.InferenceLogs:
+				t.event = new(schemas.Inference)
+			case bus.UserFeedback:
+				t.event = new(schemas.Feedback)
+			default:
+				return nil, fmt.Errorf("clean: %s is not an input", p.Topic)
+			}
+			return t, t.ids.load()
+		},
+	}, nil
+}
+
+// task cleans one partition.
+type task struct {
+	cfg      Config
+	deps     Deps
+	at       bus.Partition
+	verdicts *prometheus.CounterVec
+	ids      ids
+	out      string // the topic of its verdicts
+	event    schemas.Message
+	clean    schemas.CleanText
+	scratch  []byte
+}
+
+// Process implements bus.Task.
+func (t *task) Process(_ context.Context, in []bus.Record, out *bus.Output) error {
+	for i := range in {
+		if err := t.one(&in[i], out); err != nil {
+			return err
+		}
+	}
+	return t.ids.save()
+}
+
+// one gives one record its verdict.
+func (t *task) one(r *bus.Record, out *bus.Output) error {
+	arrived := t.ids.arrive(schemas.MicrosOf(r.Timestamp), schemas.MicrosOf(t.deps.Clock()))
+	if err := t.decode(r); err != nil {
+		var wrong *schemas.FieldError
+		if !errors.As(err, &wrong) {
+			return fmt.Errorf("clean: decode: %w", err)
+		}
+		t.complete(r, arrived)
+		t.dead(r, out, wrong.Class, wrong.Error())
+		return nil
+	}
+	named := t.event.Env().EventID != ""
+	t.complete(r, arrived)
+	if key := t.key(); named && string(r.Key) != key {
+		t.rekey(r, out, key)
+		return nil
+	}
+	first, err := t.ids.post(t.event, r.Offset, arrived)
+	if err != nil {
+		return err
+	}
+	switch first.outcome {
+	case repeated:
+		t.emit(r, out, t.duplicate("repeated", first), "duplicate", "")
+	case conflicting:
+		t.dead(r, out, "id_conflict", fmt.Sprintf("event_id was posted with other content at offset %d of partition %d", first.offset, t.at.Partition))
+	default:
+		t.judge(r, out, arrived)
+	}
+	return nil
+}
+
+// decode reads a record's value, Protobuf or JSON: as the content type says, else JSON
+// where it begins with a brace.
+func (t *task) decode(r *bus.Record) error {
+	asJSON := false
+	switch r.ContentType {
+	case "application/json":
+		asJSON = true
+	case "application/x-protobuf":
+	default:
+		for _, c := range r.Value {
+			if c == ' ' || c == '\t' || c == '\r' || c == '\n' {
+				continue
+			}
+			asJSON = c == '{'
+			break
+		}
+	}
+	if asJSON {
+		return t.event.DecodeJSON(r.Value)
+	}
+	return t.event.Unmarshal(r.Value)
+}
+
+// complete gives an event what it may lack: an id, which then is a function of its
+// origin, and a tenant.
+func (t *task) complete(r *bus.Record, arrived schemas.Micros) {
+	env := t.event.Env()
+	env.ArrivedAt, env.RulesVersion = arrived, t.deps.Rules.Version()
+	if !r.Derived { // predict knows the hash of the text that it judged; strangers claim it
+		env.ContentHash = ""
+	}
+	if env.EventID == "" {
+		env.EventID = bus.DerivedID(r.Origin, "")
+	}
+	if env.Tenant == "" {
+		env.Tenant = t.deps.Tenant
+	}
+}
+
+// key is the key that the event's record should have.
+func (t *task) key() string {
+	if f, ok := t.event.(*schemas.Feedback); ok {
+		return f.InferenceID
+	}
+	return t.event.Env().EventID
+}
+
+// rekey writes a record once more under its right key, so that all posts of an id, and
+// an inference and its feedback, meet in one partition.
+func (t *task) rekey(r *bus.Record, out *bus.Output, key string) {
+	t.emit(r, out, t.duplicate("rekeyed", post{}), "rekeyed", "")
+	k := []byte(key)
+	out.EmitRaw(r, t.at.Topic, out.ByKey(t.at.Topic, k), k, "", r.Value)
+}
+
+func (t *task) duplicate(reason string, first post) *schemas.Duplicate {
+	return &schemas.Duplicate{
+		Envelope: *t.event.Env(), Topic: t.at.Topic, Reason: reason,
+		FirstPartition: t.at.Partition, FirstOffset: first.offset,
+	}
+}
+
+func (t *task) judge(r *bus.Record, out *bus.Output, arrived schemas.Micros) {
+	var v rules.Verdict
+	var clean schemas.Message
+	switch e := t.event.(type) {
+	case *schemas.Text:
+		t.clean.ArrivedAt = arrived
+		v = t.deps.Rules.Text(e, &t.clean)
+		clean = &t.clean
+	case *schemas.Inference:
+		v, clean = t.deps.Rules.Inference(e), e
+	case *schemas.Feedback:
+		v, clean = t.deps.Rules.Feedback(e), e
+	}
+	if !v.Clean() {
+		t.emit(r, out, &schemas.Rejected{Envelope: *t.event.Env(), Topic: t.at.Topic, Rule: v.Rule, Detail: v.Detail, Scores: v.Scores}, "rejected", v.Rule)
+		return
+	}
+	if clean.Size() > out.MaxBytes(t.out) {
+		t.dead(r, out, "too_large", fmt.Sprintf("its clean form has %d bytes, the limit is %d", clean.Size(), out.MaxBytes(t.out)))
+		return
+	}
+	t.emit(r, out, clean, "clean", "")
+}
+
+// dead gives the verdict on what cannot be kept, and puts its bytes aside.
+func (t *task) dead(r *bus.Record, out *bus.Output, reason, detail string) {
+	env := *t.event.Env()
+	t.emit(r, out, &schemas.DeadLetter{Envelope: bounded(env), Topic: t.at.Topic, Reason: reason, Detail: detail, Bytes: int64(len(r.Value))}, "dead", reason)
+	value := r.Value
+	if most := out.MaxBytes(bus.DeadLetters); len(value) > most {
+		value = value[:most]
+	}
+	out.EmitRaw(r, bus.DeadLetters, out.ByKey(bus.DeadLetters, t.place(r)), r.Key, "", value)
+}
+
+// bounded keeps of an envelope that may be anything what cannot be too large.
+func bounded(e schemas.Envelope) schemas.Envelope {
+	const most = 256
+	for _, s := range []*string{&e.Tenant, &e.EventID, &e.Source, &e.Subject, &e.Purpose, &e.License, &e.TraceID, &e.SpanID, &e.SessionID} {
+		if len(*s) > most {
+			*s = (*s)[:most]
+		}
+	}
+	return e
+}
+
+// place is what stands for the key of a record that has none.
+func (t *task) place(r *bus.Record) []byte {
+	if len(r.Key) > 0 {
+		return r.Key
+	}
+	t.scratch = fmt.Appendf(t.scratch[:0], "%d", t.at.Partition)
+	return t.scratch
+}
+
+// emit writes a verdict. It is always the first that is written for its record.
+func (t *task) emit(r *bus.Record, out *bus.Output, verdict schemas.Message, outcome, rule string) {
+	partition := t.at.Partition % max(1, out.Partitions(t.out))
+	if t.out == bus.Interactions && len(r.Key) > 0 {
+		partition = out.ByKey(t.out, r.Key)
+	}
+	out.Emit(r, t.out, partition, r.Key, verdict)
+	t.verdicts.WithLabelValues(t.at.Topic, outcome, rule).Inc()
+}

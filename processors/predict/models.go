@@ -1,0 +1,155 @@
+package predict
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/millrace-io/millrace/internal/bus"
+	"github.com/millrace-io/millrace/internal/objstore"
+	"github.com/millrace-io/millrace/schemas"
+)
+
+// Loaded is a version in use.
+type Loaded struct {
+	Version   string
+	Predictor Predictor
+}
+
+// Models follows model.events and keeps the champion of every model loaded. Another
+// champion takes over between two predictions, without a restart.
+type Models struct {
+	bus     *bus.Bus
+	objects objstore.Store
+	load    func([]byte) (Predictor, error)
+	log     *slog.Logger
+	failed  prometheus.Counter
+
+	champions sync.Map // model -> *Loaded
+	ready     chan struct{}
+	once      sync.Once
+}
+
+// NewModels prepares the follower; load reads an artefact.
+func NewModels(b *bus.Bus, objects objstore.Store, load func([]byte) (Predictor, error), log *slog.Logger, metrics prometheus.Registerer) (*Models, error) {
+	m := &Models{bus: b, objects: objects, load: load, log: log, ready: make(chan struct{}),
+		failed: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "millrace", Subsystem: "predict", Name: "load_failures_total", Help: "Champions that could not be loaded; the one before stays in use."})}
+	if err := metrics.Register(m.failed); err != nil {
+		return nil, fmt.Errorf("predict: %w", err)
+	}
+	return m, nil
+}
+
+// Champion returns the version of a model that answers now; nil where there is none.
+func (m *Models) Champion(model string) *Loaded {
+	if v, ok := m.champions.Load(model); ok {
+		return v.(*Loaded)
+	}
+	return nil
+}
+
+// WaitReady waits until the log as it was at the start has been read.
+func (m *Models) WaitReady(ctx context.Context) error {
+	select {
+	case <-m.ready:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Run follows the log until ctx ends.
+func (m *Models) Run(ctx context.Context) error {
+	f, err := m.bus.Follow(ctx, bus.ModelEvents)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	latest := map[string]*schemas.ModelVersion{}
+	for {
+		if f.CaughtUp() {
+			// Only the last champion of a batch is loaded.
+			for model, v := range latest {
+				m.take(ctx, model, v)
+				delete(latest, model)
+			}
+			m.once.Do(func() { close(m.ready) })
+		}
+		records, err := f.Next(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for i := range records {
+			if records[i].Kind != schemas.KindModelVersion {
+				continue
+			}
+			v := new(schemas.ModelVersion)
+			if err := v.Unmarshal(records[i].Value); err != nil {
+				return fmt.Errorf("predict: decode %s at offset %d: %w", records[i].Partition, records[i].Offset, err)
+			}
+			if v.Stage == RoleChampion {
+				latest[v.Model] = v
+			}
+		}
+	}
+}
+
+// Bounds of the tries to load a champion whose artefact cannot be read just now.
+const (
+	loadTries = 5
+	loadPause = 500 * time.Millisecond
+)
+
+// take loads a champion. One that is not what its digest says is never used: the version
+// before stays.
+func (m *Models) take(ctx context.Context, model string, v *schemas.ModelVersion) {
+	if now := m.Champion(model); now != nil && now.Version == v.Version {
+		return
+	}
+	var err error
+	for range loadTries {
+		var p Predictor
+		if p, err = m.fetch(ctx, v); err == nil {
+			m.champions.Store(model, &Loaded{Version: v.Version, Predictor: p})
+			m.log.Info("champion in use", "model", model, "version", v.Version)
+			return
+		}
+		if errors.Is(err, errTampered) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(loadPause):
+		}
+	}
+	m.failed.Inc()
+	m.log.Error("the champion cannot be loaded; the version before stays in use", "model", model, "version", v.Version, "digest", v.Digest, "error", err)
+}
+
+var errTampered = errors.New("predict: the artefact is not what its version says")
+
+func (m *Models) fetch(ctx context.Context, v *schemas.ModelVersion) (Predictor, error) {
+	data, err := m.objects.Get(ctx, v.Artifact)
+	if err != nil {
+		return nil, err
+	}
+	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != v.Digest {
+		return nil, fmt.Errorf("%w: %s has SHA-256 %x, want %s", errTampered, v.Artifact, sum, v.Digest)
+	}
+	p, err := m.load(data)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errTampered, err)
+	}
+	return p, nil
+}
