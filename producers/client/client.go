@@ -1,0 +1,230 @@
+// Package client is the Go SDK of Millrace: it writes texts, inferences and feedback to
+// the input topics.
+//
+// A write returns at once; what became of it is told by its Result, or by Flush for all.
+// Nothing is swallowed: a record that is not acknowledged has an error somewhere that the
+// caller is handed. Every event has an id when the call returns, made where it had none,
+// so that a caller who sends it again after an error is counted once.
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/segmentio/ksuid"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/millrace-io/millrace/schemas"
+)
+
+// Topics of the inputs.
+const (
+	topicText      = "raw.text"
+	topicInference = "inference.logs"
+	topicFeedback  = "user.feedback"
+)
+
+// Errors that a caller may want to tell apart.
+var (
+	// ErrTooLarge says that an event is above the limit of its topic.
+	ErrTooLarge = errors.New("event too large")
+	// ErrClosed says that the client was closed.
+	ErrClosed = errors.New("client is closed")
+	// ErrBufferFull says that more waits to be acknowledged than WithMaxBuffered allows.
+	ErrBufferFull = errors.New("buffer full")
+)
+
+type config struct {
+	tenant, source string
+	maxBytes       int
+	maxBuffered    int
+	failWhenFull   bool
+	kafka          []kgo.Opt
+}
+
+// Option configures a Client.
+type Option func(*config)
+
+// WithTenant is given to events that name no tenant.
+func WithTenant(tenant string) Option { return func(c *config) { c.tenant = tenant } }
+
+// WithSource is given to events that name no source.
+func WithSource(source string) Option { return func(c *config) { c.source = source } }
+
+// WithMaxBytes is the largest event in bytes, 4 MiB by default, as the topics are made.
+func WithMaxBytes(n int) Option { return func(c *config) { c.maxBytes = n } }
+
+// WithMaxBuffered bounds the events that wait for their acknowledgement, 10,000 by
+// default. A write beyond it blocks, or fails with ErrBufferFull where fail is set.
+func WithMaxBuffered(n int, fail bool) Option {
+	return func(c *config) { c.maxBuffered, c.failWhenFull = n, fail }
+}
+
+// WithKafka passes options to the Kafka client: TLS, SASL.
+func WithKafka(opts ...kgo.Opt) Option {
+	return func(c *config) { c.kafka = append(c.kafka, opts...) }
+}
+
+// Client writes events. It is safe for concurrent use.
+type Client struct {
+	cfg   config
+	kafka *kgo.Client
+
+	mu     sync.Mutex
+	failed error // the first since the last Flush
+	closed bool
+}
+
+// Result is what became of one event.
+type Result struct {
+	// ID is the event's id.
+	ID   string
+	done chan struct{}
+	err  error
+	rec  *kgo.Record
+}
+
+// Wait returns when the event is acknowledged by all replicas, or with the error that it
+// met. When ctx ends first the event may still be written; send it again under its id.
+func (r *Result) Wait(ctx context.Context) error {
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Position is where an acknowledged event lies.
+func (r *Result) Position() (topic string, partition int32, offset int64) {
+	return r.rec.Topic, r.rec.Partition, r.rec.Offset
+}
+
+// New connects lazily to the brokers, host:port each.
+func New(brokers []string, opts ...Option) (*Client, error) {
+	cfg := config{maxBytes: 4 << 20, maxBuffered: 10_000}
+	for _, o := range opts {
+		o(&cfg)
+	}
+	if len(brokers) == 0 {
+		return nil, errors.New("client: no brokers are given")
+	}
+	if cfg.maxBytes < 1 || cfg.maxBuffered < 1 {
+		return nil, fmt.Errorf("client: limits must be positive, got %d bytes, %d events", cfg.maxBytes, cfg.maxBuffered)
+	}
+	const overhead = 64 << 10
+	kafka := append([]kgo.Opt{
+		kgo.SeedBrokers(brokers...), kgo.ClientID("millrace-client"),
+		kgo.RequiredAcks(kgo.AllISRAcks()), kgo.UnknownTopicRetries(-1),
+		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
+		kgo.MaxBufferedRecords(cfg.maxBuffered), kgo.ProducerBatchMaxBytes(int32(max(1<<20, cfg.maxBytes+overhead))),
+	}, cfg.kafka...)
+	cl, err := kgo.NewClient(kafka...)
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	return &Client{cfg: cfg, kafka: cl}, nil
+}
+
+// Text writes a text.
+func (c *Client) Text(ctx context.Context, t *schemas.Text) (*Result, error) {
+	return c.send(ctx, topicText, t, func() string { return t.EventID })
+}
+
+// Inference writes a model call.
+func (c *Client) Inference(ctx context.Context, i *schemas.Inference) (*Result, error) {
+	return c.send(ctx, topicInference, i, func() string { return i.EventID })
+}
+
+// Feedback writes a feedback on an inference.
+func (c *Client) Feedback(ctx context.Context, f *schemas.Feedback) (*Result, error) {
+	return c.send(ctx, topicFeedback, f, func() string { return f.InferenceID })
+}
+
+// Send writes an event of any input kind.
+func (c *Client) Send(ctx context.Context, m schemas.Message) (*Result, error) {
+	switch m := m.(type) {
+	case *schemas.Text:
+		return c.Text(ctx, m)
+	case *schemas.Inference:
+		return c.Inference(ctx, m)
+	case *schemas.Feedback:
+		return c.Feedback(ctx, m)
+	}
+	return nil, fmt.Errorf("client: %s is not an input", m.Kind())
+}
+
+func (c *Client) send(ctx context.Context, topic string, m schemas.Message, key func() string) (*Result, error) {
+	env := m.Env()
+	if env.EventID == "" {
+		env.EventID = ksuid.New().String()
+	}
+	if env.Tenant == "" {
+		env.Tenant = c.cfg.tenant
+	}
+	if env.Source == "" {
+		env.Source = c.cfg.source
+	}
+	if err := m.Validate(); err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	value := m.MarshalAppend(nil)
+	if len(value) > c.cfg.maxBytes {
+		return nil, fmt.Errorf("client: event %s has %d bytes, the limit is %d: %w", env.EventID, len(value), c.cfg.maxBytes, ErrTooLarge)
+	}
+	c.mu.Lock()
+	closed := c.closed
+	c.mu.Unlock()
+	if closed {
+		return nil, fmt.Errorf("client: %w", ErrClosed)
+	}
+	rec := &kgo.Record{Topic: topic, Key: []byte(key()), Value: value,
+		Headers: []kgo.RecordHeader{{Key: "content-type", Value: []byte("application/x-protobuf")}}}
+	r := &Result{ID: env.EventID, done: make(chan struct{}), rec: rec}
+	produce := c.kafka.Produce
+	if c.cfg.failWhenFull {
+		produce = c.kafka.TryProduce
+	}
+	// When ctx ends while the record waits, for room or to be sent, it is given up, and
+	// its Result says so; one that was sent is waited for.
+	produce(ctx, rec, func(_ *kgo.Record, err error) {
+		if err != nil {
+			if errors.Is(err, kgo.ErrMaxBuffered) {
+				err = ErrBufferFull
+			}
+			r.err = fmt.Errorf("client: write event %s to %s: %w", r.ID, topic, err)
+			c.mu.Lock()
+			if c.failed == nil {
+				c.failed = r.err
+			}
+			c.mu.Unlock()
+		}
+		close(r.done)
+	})
+	return r, nil
+}
+
+// Flush waits until everything written so far is acknowledged, and returns the first
+// error since the last Flush.
+func (c *Client) Flush(ctx context.Context) error {
+	if err := c.kafka.Flush(ctx); err != nil {
+		return fmt.Errorf("client: flush: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := c.failed
+	c.failed = nil
+	return err
+}
+
+// Close flushes and closes the client.
+func (c *Client) Close(ctx context.Context) error {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	err := c.Flush(ctx)
+	c.kafka.Close()
+	return err
+}
