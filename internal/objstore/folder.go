@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -141,6 +142,12 @@ func (s *FolderStore) create(name string, write func(io.Writer) error) (err erro
 	return syncDir(dir)
 }
 
+// absent is true where a file system says that there is no object of a name: nothing at
+// all, a folder, or something below an object.
+func absent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.ENOTDIR)
+}
+
 // Get implements Store.
 func (s *FolderStore) Get(_ context.Context, key string) ([]byte, error) {
 	name, err := s.file(key)
@@ -148,7 +155,7 @@ func (s *FolderStore) Get(_ context.Context, key string) ([]byte, error) {
 		return nil, err
 	}
 	data, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	if absent(err) {
 		err = ErrNotFound
 	}
 	if err != nil {
@@ -171,13 +178,16 @@ func (s *FolderStore) Open(_ context.Context, key string) (Object, error) {
 		return nil, err
 	}
 	f, err := os.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	if absent(err) {
 		err = ErrNotFound
 	}
 	if err != nil {
 		return nil, fmt.Errorf("objects: open %s: %w", key, err)
 	}
 	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = ErrNotFound
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("objects: open %s: %w", key, err), f.Close())
 	}
@@ -187,10 +197,14 @@ func (s *FolderStore) Open(_ context.Context, key string) (Object, error) {
 // List implements Store.
 func (s *FolderStore) List(ctx context.Context, prefix string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
+		if top := path.Clean(prefix); path.IsAbs(top) || top == ".." || strings.HasPrefix(top, "../") {
+			yield(Info{}, fmt.Errorf("objects: list %q: it leads out of the store", prefix))
+			return
+		}
 		var found []Info
 		top := filepath.Join(s.dir, filepath.FromSlash(path.Dir(prefix+"x")))
 		err := filepath.WalkDir(top, func(p string, d fs.DirEntry, err error) error {
-			if errors.Is(err, fs.ErrNotExist) {
+			if absent(err) {
 				return nil // none of that prefix, or removed meanwhile
 			}
 			if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), tempPrefix) {
