@@ -1,0 +1,50 @@
+package classifier
+
+import (
+	"context"
+	"errors"
+
+	"github.com/millrace-io/millrace/trainers"
+)
+
+// Recipe makes classifiers for the runner.
+type Recipe struct{ cfg Config }
+
+var _ trainers.Recipe = (*Recipe)(nil)
+
+// NewRecipe checks the configuration.
+func NewRecipe(cfg Config) (*Recipe, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	return &Recipe{cfg}, nil
+}
+
+// Name implements trainers.Recipe.
+func (r *Recipe) Name() string { return "classifier" }
+
+// Train implements trainers.Recipe.
+func (r *Recipe) Train(ctx context.Context, examples []trainers.Example, seed int64, progress func(float64)) (trainers.Artifact, error) {
+	own := make([]Example, len(examples))
+	for i, e := range examples {
+		own[i] = Example(e)
+	}
+	m, err := Train(ctx, r.cfg, own, seed, progress)
+	var data *DataError
+	if errors.As(err, &data) {
+		return nil, &trainers.DataError{Problem: data.Error()}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Load implements trainers.Recipe.
+func (r *Recipe) Load(data []byte) (trainers.Artifact, error) {
+	m, err := Read(data)
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
