@@ -36,10 +36,17 @@ type Cluster struct {
 	Objects objstore.Store
 	t       testing.TB
 	client  *kgo.Client
+	topics  bus.TopicsConfig
 }
 
 // New starts a cluster that ends with the test.
 func New(t testing.TB) *Cluster {
+	t.Helper()
+	return NewWith(t, bus.DefaultTopicsConfig())
+}
+
+// NewWith is New with other topics.
+func NewWith(t testing.TB, topics bus.TopicsConfig) *Cluster {
 	t.Helper()
 	kafka, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {
@@ -56,7 +63,14 @@ func New(t testing.TB) *Cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	return &Cluster{Kafka: kafka, Objects: objects, t: t, client: client}
+	return &Cluster{Kafka: kafka, Objects: objects, t: t, client: client, topics: topics}
+}
+
+// With is c for another test or a target of fuzzing, which it fails in place of c's own.
+func (c *Cluster) With(t testing.TB) *Cluster {
+	other := *c
+	other.t = t
+	return &other
 }
 
 // Member is one process: a bus whose local state lies in fs.
@@ -67,7 +81,7 @@ func (c *Cluster) Member(fs vfs.FS) *bus.Bus {
 		c.t.Fatal(err)
 	}
 	b, err := bus.New(
-		bus.Config{Brokers: c.Kafka.ListenAddrs(), Topics: bus.DefaultTopicsConfig().Specs(), Secret: make([]byte, 32)},
+		bus.Config{Brokers: c.Kafka.ListenAddrs(), Topics: c.topics.Specs(), Secret: make([]byte, 32)},
 		bus.Deps{State: db, Objects: c.Objects, Log: Log(), Metrics: prometheus.NewRegistry(), Clock: time.Now})
 	if err != nil {
 		c.t.Fatal(err)

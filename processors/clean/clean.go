@@ -6,10 +6,12 @@
 package clean
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -118,9 +120,12 @@ func (t *task) one(r *bus.Record, out *bus.Output) error {
 	}
 	named := t.event.Env().EventID != ""
 	t.complete(r, arrived)
-	if key := t.key(); named && string(r.Key) != key {
-		t.rekey(r, out, key)
-		return nil
+	if key := t.key(); named || key != t.event.Env().EventID {
+		k := []byte(key)
+		if home := out.ByKey(t.at.Topic, k); home != t.at.Partition || !bytes.Equal(k, r.Key) {
+			t.rekey(r, out, home, k)
+			return nil
+		}
 	}
 	first, err := t.ids.post(t.event, r.Offset, arrived)
 	if err != nil {
@@ -184,12 +189,12 @@ func (t *task) key() string {
 	return t.event.Env().EventID
 }
 
-// rekey writes a record once more under its right key, so that all posts of an id, and
-// an inference and its feedback, meet in one partition.
-func (t *task) rekey(r *bus.Record, out *bus.Output, key string) {
+// rekey writes a record once more under its right key and where Kafka's own clients put
+// that key (others hash differently), so that all posts of an id, and an inference and
+// its feedback, meet in one partition.
+func (t *task) rekey(r *bus.Record, out *bus.Output, home int32, key []byte) {
 	t.emit(r, out, t.duplicate("rekeyed", post{}), "rekeyed", "")
-	k := []byte(key)
-	out.EmitRaw(r, t.at.Topic, out.ByKey(t.at.Topic, k), k, "", r.Value)
+	out.EmitRaw(r, t.at.Topic, home, key, "", r.Value)
 }
 
 func (t *task) duplicate(reason string, first post) *schemas.Duplicate {
@@ -216,8 +221,9 @@ func (t *task) judge(r *bus.Record, out *bus.Output, arrived schemas.Micros) {
 		t.emit(r, out, &schemas.Rejected{Envelope: *t.event.Env(), Topic: t.at.Topic, Rule: v.Rule, Detail: v.Detail, Scores: v.Scores}, "rejected", v.Rule)
 		return
 	}
-	if clean.Size() > out.MaxBytes(t.out) {
-		t.dead(r, out, "too_large", fmt.Sprintf("its clean form has %d bytes, the limit is %d", clean.Size(), out.MaxBytes(t.out)))
+	// The key is written again too, and may be as large as the input's limit.
+	if size := clean.Size() + len(r.Key); size > out.MaxBytes(t.out) {
+		t.dead(r, out, "too_large", fmt.Sprintf("its key and clean form have %d bytes, the limit is %d", size, out.MaxBytes(t.out)))
 		return
 	}
 	t.emit(r, out, clean, "clean", "")
@@ -225,8 +231,11 @@ func (t *task) judge(r *bus.Record, out *bus.Output, arrived schemas.Micros) {
 
 // dead gives the verdict on what cannot be kept, and puts its bytes aside.
 func (t *task) dead(r *bus.Record, out *bus.Output, reason, detail string) {
-	env := *t.event.Env()
-	t.emit(r, out, &schemas.DeadLetter{Envelope: bounded(env), Topic: t.at.Topic, Reason: reason, Detail: detail, Bytes: int64(len(r.Value))}, "dead", reason)
+	letter := &schemas.DeadLetter{Envelope: *t.event.Env(), Topic: t.at.Topic, Reason: reason, Detail: detail, Bytes: int64(len(r.Value))}
+	if letter.Validate() != nil {
+		letter.Envelope = readable(letter.Envelope)
+	}
+	t.emit(r, out, letter, "dead", reason)
 	value := r.Value
 	if most := out.MaxBytes(bus.DeadLetters); len(value) > most {
 		value = value[:most]
@@ -234,15 +243,15 @@ func (t *task) dead(r *bus.Record, out *bus.Output, reason, detail string) {
 	out.EmitRaw(r, bus.DeadLetters, out.ByKey(bus.DeadLetters, t.place(r)), r.Key, "", value)
 }
 
-// bounded keeps of an envelope that may be anything what cannot be too large.
-func bounded(e schemas.Envelope) schemas.Envelope {
-	const most = 256
-	for _, s := range []*string{&e.Tenant, &e.EventID, &e.Source, &e.Subject, &e.Purpose, &e.License, &e.TraceID, &e.SpanID, &e.SessionID} {
-		if len(*s) > most {
-			*s = (*s)[:most]
-		}
+// readable keeps of an envelope that breaks the schema's limits whose it is and as much
+// of its id as every reader takes.
+func readable(e schemas.Envelope) schemas.Envelope {
+	const mostTenant, mostID = 64, 128
+	cut := func(s string, most int) string { return strings.ToValidUTF8(s[:min(len(s), most)], "") }
+	return schemas.Envelope{
+		Tenant: cut(e.Tenant, mostTenant), EventID: cut(e.EventID, mostID),
+		ArrivedAt: e.ArrivedAt, RulesVersion: e.RulesVersion,
 	}
-	return e
 }
 
 // place is what stands for the key of a record that has none.

@@ -12,8 +12,9 @@ import (
 
 // ids remembers every id that was decoded, whatever its verdict, and the log's time.
 //
-// Keys of its state: 'i' tenant 0 id -> payload hash, arrival, offset; 'd' day, tenant 0
-// id -> nothing, for sweeping; 't' -> the last arrival and the last day that was swept.
+// Keys of its state: 'i' tenant id -> payload hash, arrival, offset; 'd' day, tenant id ->
+// nothing, for sweeping; 't' -> the last arrival and the last day that was swept. The
+// tenant's length, a byte, is before it: either may hold any byte.
 type ids struct {
 	st      *state.Partition
 	window  time.Duration
@@ -115,7 +116,7 @@ func (s *ids) arrive(record, clock schemas.Micros) schemas.Micros {
 func (s *ids) post(m schemas.Message, offset int64, arrived schemas.Micros) (post, error) {
 	env := m.Env()
 	hash := rules.PayloadHash(m)
-	s.key = append(append(append(append(s.key[:0], 'i'), env.Tenant...), 0), env.EventID...)
+	s.key = append(append(append(s.key[:0], 'i', byte(len(env.Tenant))), env.Tenant...), env.EventID...)
 	v, ok, err := s.st.Get(s.key)
 	if err != nil {
 		return post{}, err

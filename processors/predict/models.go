@@ -90,7 +90,7 @@ func (m *Models) Run(ctx context.Context) error {
 			return err
 		}
 		for i := range records {
-			if records[i].Kind != schemas.KindModelVersion {
+			if !records[i].Derived || records[i].Kind != schemas.KindModelVersion {
 				continue
 			}
 			v := new(schemas.ModelVersion)
