@@ -206,3 +206,27 @@ func (b *Bus) watch(ctx context.Context, names []string) error {
 		}
 	}
 }
+
+// Lags returns, by stage, how many offsets of topic lie before it.
+func (b *Bus) Lags(ctx context.Context, topic string) (map[string]int64, error) {
+	admin := kadm.NewClient(b.client)
+	groups, err := admin.ListGroups(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("bus: list groups: %w", err)
+	}
+	lags, err := admin.Lag(ctx, groups.Groups()...)
+	if err != nil {
+		return nil, fmt.Errorf("bus: ask for lags: %w", err)
+	}
+	out := map[string]int64{}
+	for group, lag := range lags {
+		stage, ours := strings.CutPrefix(group, b.cfg.Group+"-")
+		if !ours || lag.Error() != nil {
+			continue
+		}
+		if n, ok := lag.Lag.TotalByTopic()[topic]; ok {
+			out[stage] = n.Lag
+		}
+	}
+	return out, nil
+}

@@ -5,9 +5,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
+	"iter"
+	"sync/atomic"
 	"time"
 
 	"github.com/millrace-io/millrace/internal/bus"
+	"github.com/millrace-io/millrace/producers/importer"
 	"github.com/millrace-io/millrace/schemas"
 )
 
@@ -43,42 +46,37 @@ const (
 	holdAtMost = 30 * time.Second
 )
 
-// Poster writes events to the input topics, and says where a text landed.
-type Poster interface {
-	Text(ctx context.Context, t *schemas.Text) (bus.Position, error)
-	Feedback(ctx context.Context, f *schemas.Feedback) error
-	// Flush waits until everything that was posted is acknowledged.
-	Flush(ctx context.Context) error
-}
-
-// Loop is what the replay sees of the system.
-type Loop interface {
-	// Idle waits until no training run is in flight and what was promoted is in use.
-	Idle(ctx context.Context) error
+// gate holds the replay back while a model is being made.
+type gate interface {
 	// Busy says whether a trigger waits for its run, or a promotion for its use.
 	Busy() bool
-	// Champion waits for the first champion.
-	Champion(ctx context.Context) error
+	// Idle waits until it is not.
+	Idle(ctx context.Context) error
 }
 
-// replay posts the mails in the order of their arrival.
+// replay is the mails, and the reader's answers to them, as a source for the importer.
+// All but its counters belong to the importer's goroutine.
 type replay struct {
 	opts      Options
 	mails     []message
-	post      Poster
-	loop      Loop
-	inference func(text bus.Origin) string // the id of the champion's inference on a text
+	begin     int // the first mail behind the labelled stretch
+	gate      gate
+	inference func(text bus.Position) string // the id of the champion's inference on a text
 
-	due      map[int][]*schemas.Feedback // by the mail whose arrival brings them
-	Posted   progressCount
-	Held     time.Duration
-	holds    int
-	labels   []string // for wrong labels
-	started  time.Time
-	onChange func()
+	due             map[int][]int           // by the mail whose arrival brings them: the mails that are answered
+	acked           map[string]bus.Position // by path: where an unanswered text landed
+	began           time.Time               // of the paced stretch
+	held            atomic.Int64            // nanoseconds
+	texts, feedback atomic.Int64            // acknowledged
 }
 
-type progressCount struct{ Texts, Feedback int }
+func newReplay(opts Options, mails []message, g gate, inference func(bus.Position) string) *replay {
+	r := &replay{opts: opts, mails: mails, gate: g, inference: inference, due: map[int][]int{}, acked: map[string]bus.Position{}}
+	for r.begin < len(mails) && mails[r.begin].at.Before(labelledUntil) {
+		r.begin++
+	}
+	return r
+}
 
 // hashOf is a fixed pseudo-random number of a mail, so that every run is the same.
 func hashOf(path, what string) uint64 {
@@ -99,7 +97,7 @@ func below(path, what string, share float64) bool {
 
 func eventID(m *message) string { return fmt.Sprintf("mail-%016x", hashOf(m.path, "id")) }
 
-func (r *replay) text(m *message) *schemas.Text {
+func text(m *message) *schemas.Text {
 	t := &schemas.Text{Data: m.raw, ContentType: "message/rfc822"}
 	t.EventID = eventID(m)
 	t.EventTime = schemas.MicrosOf(m.at)
@@ -110,112 +108,120 @@ func (r *replay) text(m *message) *schemas.Text {
 	return t
 }
 
-// run posts everything: the labelled stretch as fast as it is taken, the rest at the
-// replay's pace, with the reader's feedback.
-func (r *replay) run(ctx context.Context) error {
-	r.due = map[int][]*schemas.Feedback{}
-	r.labels = []string{labelFeed, labelMail, labelSpam}
-	i := 0
-	for ; i < len(r.mails) && r.mails[i].at.Before(labelledUntil); i++ {
-		if _, err := r.post.Text(ctx, r.text(&r.mails[i])); err != nil {
-			return err
-		}
-		r.Posted.Texts++
+// acknowledged notes where a text landed, and counts.
+func (r *replay) acknowledged(item importer.Item, at bus.Position) {
+	switch item.Event.(type) {
+	case *schemas.Text:
+		r.texts.Add(1)
+		r.acked[item.Place] = at
+	case *schemas.Feedback:
+		r.feedback.Add(1)
 	}
-	if err := r.post.Flush(ctx); err != nil {
-		return err
-	}
-	if err := r.loop.Champion(ctx); err != nil {
-		return fmt.Errorf("demo: wait for the first model: %w", err)
-	}
-	r.started = time.Now()
-	begin := i
-	for ; i < len(r.mails); i++ {
-		if err := r.pace(ctx, i-begin); err != nil {
-			return err
-		}
-		if err := r.one(ctx, i); err != nil {
-			return err
-		}
-	}
-	// The reader answers what is left when the mails have ended.
-	for at := i; len(r.due) > 0; at++ {
-		if err := r.give(ctx, at); err != nil {
-			return err
-		}
-	}
-	if err := r.post.Flush(ctx); err != nil {
-		return err
-	}
-	return r.loop.Idle(ctx)
 }
 
-// pace waits until mail n of the replay is due, and while a model is being trained.
+// labelled is what came before the paced stretch, the labelled texts among it.
+func (r *replay) labelled() iter.Seq2[importer.Item, error] {
+	return func(yield func(importer.Item, error) bool) {
+		for i := range r.mails[:r.begin] {
+			m := &r.mails[i]
+			if !yield(importer.Item{Event: text(m), Place: m.path, Bytes: int64(len(m.raw))}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// stream is the rest at the replay's pace, with the reader's feedback.
+func (r *replay) stream(ctx context.Context) iter.Seq2[importer.Item, error] {
+	return func(yield func(importer.Item, error) bool) {
+		r.began = time.Now()
+		for i := r.begin; i < len(r.mails); i++ {
+			if err := r.pace(ctx, i-r.begin); err != nil {
+				yield(importer.Item{}, err)
+				return
+			}
+			m := &r.mails[i]
+			if !yield(importer.Item{Event: text(m), Place: m.path, Bytes: int64(len(m.raw))}, nil) {
+				return
+			}
+			if below(m.path, "given", r.opts.FeedbackShare) {
+				when := i
+				if hashOf(m.path, "early")%earlyOneIn != 0 {
+					when += feedbackDelay + int(hashOf(m.path, "delay")%feedbackDelay)
+				}
+				r.due[when] = append(r.due[when], i)
+			}
+			if !r.give(i, yield) {
+				return
+			}
+		}
+	}
+}
+
+// rest is what the reader has not answered yet when the mails have ended and are all
+// acknowledged.
+func (r *replay) rest() iter.Seq2[importer.Item, error] {
+	return func(yield func(importer.Item, error) bool) {
+		for at := len(r.mails) - 1; len(r.due) > 0; at++ {
+			if !r.give(at, yield) {
+				return
+			}
+		}
+	}
+}
+
+// give yields the feedback that the arrival of mail i brings. What answers a text that is
+// not acknowledged yet waits for the next mail.
+func (r *replay) give(i int, yield func(importer.Item, error) bool) bool {
+	answered := r.due[i]
+	delete(r.due, i)
+	for _, n := range answered {
+		m := &r.mails[n]
+		at, ok := r.acked[m.path]
+		if !ok {
+			r.due[i+1] = append(r.due[i+1], n)
+			continue
+		}
+		f := &schemas.Feedback{Label: r.labelFor(m), InferenceID: r.inference(at)}
+		f.EventID = "label-" + eventID(m)
+		f.Source, f.Subject = "mailbox", "reader"
+		f.EventTime = schemas.MicrosOf(m.at)
+		delete(r.acked, m.path)
+		if !yield(importer.Item{Event: f, Place: m.path}, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// pace waits until mail n of the stretch is due, and while a model is being made.
 func (r *replay) pace(ctx context.Context, n int) error {
-	if r.loop.Busy() {
+	if r.gate.Busy() {
 		began := time.Now()
 		hold, cancel := context.WithTimeout(ctx, holdAtMost)
-		err := r.loop.Idle(hold)
+		_ = r.gate.Idle(hold) // a model that takes longer is not waited for
 		cancel()
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err == nil {
-			r.holds++
-		}
-		r.Held += time.Since(began)
+		r.held.Add(int64(time.Since(began)))
 	}
-	due := r.started.Add(r.Held + time.Duration(float64(n)/(mailsPerSecond*r.opts.Pace)*float64(time.Second)))
+	due := r.began.Add(time.Duration(r.held.Load()) + time.Duration(float64(n)/(mailsPerSecond*r.opts.Pace)*float64(time.Second)))
 	if wait := time.Until(due); wait > time.Millisecond {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
 		case <-time.After(wait):
 		}
 	}
 	return ctx.Err()
 }
 
-func (r *replay) one(ctx context.Context, i int) error {
-	m := &r.mails[i]
-	at, err := r.post.Text(ctx, r.text(m))
-	if err != nil {
-		return err
-	}
-	r.Posted.Texts++
-	if below(m.path, "given", r.opts.FeedbackShare) {
-		f := &schemas.Feedback{Label: r.labelFor(m)}
-		f.EventID = "label-" + eventID(m)
-		f.InferenceID = r.inference(bus.Origin{TopicID: at.TopicID, Partition: at.Partition.Partition, Offset: at.Offset})
-		f.Source, f.Subject = "mailbox", "reader"
-		f.EventTime = schemas.MicrosOf(m.at)
-		when := i
-		if hashOf(m.path, "early")%earlyOneIn != 0 {
-			when += feedbackDelay + int(hashOf(m.path, "delay")%feedbackDelay)
-		}
-		r.due[when] = append(r.due[when], f)
-	}
-	return r.give(ctx, i)
-}
-
-// give posts the feedback that the arrival of mail i brings.
-func (r *replay) give(ctx context.Context, i int) error {
-	for _, f := range r.due[i] {
-		if err := r.post.Feedback(ctx, f); err != nil {
-			return err
-		}
-		r.Posted.Feedback++
-	}
-	delete(r.due, i)
-	return nil
-}
+// labels are those that a wrong one is taken from.
+var labels = []string{labelFeed, labelMail, labelSpam}
 
 func (r *replay) labelFor(m *message) string {
 	if !below(m.path, "wrong", r.opts.WrongShare) {
 		return m.label
 	}
-	n := int(hashOf(m.path, "which") % uint64(len(r.labels)-1))
-	for _, l := range r.labels {
+	n := int(hashOf(m.path, "which") % uint64(len(labels)-1))
+	for _, l := range labels {
 		if l != m.label {
 			if n == 0 {
 				return l

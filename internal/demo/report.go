@@ -116,7 +116,7 @@ func (p periods) queries() map[string]string {
 	accuracy := func(where string) string {
 		return "SELECT avg(prediction = label) FROM training_examples WHERE model_version != '' AND " + where
 	}
-	rows := "SELECT sum(n) FROM ("
+	rows := "SELECT toInt64(sum(n)) FROM ("
 	for i, table := range tables() {
 		if i > 0 {
 			rows += " UNION ALL "

@@ -2,8 +2,6 @@ package predict
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -124,7 +122,7 @@ func (m *Models) take(ctx context.Context, model string, v *schemas.ModelVersion
 			m.log.Info("champion in use", "model", model, "version", v.Version)
 			return
 		}
-		if errors.Is(err, errTampered) {
+		if errors.Is(err, objstore.ErrTampered) {
 			break
 		}
 		select {
@@ -137,19 +135,14 @@ func (m *Models) take(ctx context.Context, model string, v *schemas.ModelVersion
 	m.log.Error("the champion cannot be loaded; the version before stays in use", "model", model, "version", v.Version, "digest", v.Digest, "error", err)
 }
 
-var errTampered = errors.New("predict: the artefact is not what its version says")
-
 func (m *Models) fetch(ctx context.Context, v *schemas.ModelVersion) (Predictor, error) {
-	data, err := m.objects.Get(ctx, v.Artifact)
+	data, err := objstore.GetDigest(ctx, m.objects, v.Artifact, v.Digest)
 	if err != nil {
 		return nil, err
 	}
-	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != v.Digest {
-		return nil, fmt.Errorf("%w: %s has SHA-256 %x, want %s", errTampered, v.Artifact, sum, v.Digest)
-	}
 	p, err := m.load(data)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errTampered, err)
+		return nil, fmt.Errorf("%w: %w", objstore.ErrTampered, err)
 	}
 	return p, nil
 }

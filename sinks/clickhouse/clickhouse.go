@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"strings"
 	"time"
 
@@ -55,8 +56,15 @@ const (
 	firstPause    = 200 * time.Millisecond
 )
 
-// Open connects. The DSN is clickhouse-go's: http://… or clickhouse://….
+// Open connects the sink. The DSN is clickhouse-go's: http://… or clickhouse://….
 func Open(dsn string) (driver.Conn, error) {
+	return open(dsn, ch.Settings{"async_insert": 0, "insert_deduplicate": 0, "final": 1})
+}
+
+// OpenReader connects one who asks. It sets nothing: a role that reads may not.
+func OpenReader(dsn string) (driver.Conn, error) { return open(dsn, nil) }
+
+func open(dsn string, settings ch.Settings) (driver.Conn, error) {
 	opts, err := ch.ParseDSN(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("clickhouse.dsn: %w", err)
@@ -64,9 +72,7 @@ func Open(dsn string) (driver.Conn, error) {
 	if opts.Settings == nil {
 		opts.Settings = ch.Settings{}
 	}
-	opts.Settings["async_insert"] = 0
-	opts.Settings["insert_deduplicate"] = 0
-	opts.Settings["final"] = 1
+	maps.Copy(opts.Settings, settings)
 	opts.ReadTimeout = insertTimeout
 	opts.MaxOpenConns, opts.MaxIdleConns = 16, 8
 	conn, err := ch.Open(opts)

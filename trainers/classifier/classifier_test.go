@@ -12,12 +12,14 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/millrace-io/millrace/trainers"
 )
 
 // topics makes texts of words that belong to a label, among words that belong to none.
-func topics(n int, labels []string, seed uint64) []Example {
+func topics(n int, labels []string, seed uint64) []trainers.Example {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	out := make([]Example, n)
+	out := make([]trainers.Example, n)
 	for i := range out {
 		l := labels[rng.IntN(len(labels))]
 		var b strings.Builder
@@ -28,12 +30,12 @@ func topics(n int, labels []string, seed uint64) []Example {
 				fmt.Fprintf(&b, "word%d ", rng.IntN(2000))
 			}
 		}
-		out[i] = Example{b.String(), l, 1}
+		out[i] = trainers.Example{Text: b.String(), Label: l, Weight: 1}
 	}
 	return out
 }
 
-func accuracy(m *Model, test []Example) float64 {
+func accuracy(m *Model, test []trainers.Example) float64 {
 	right := 0
 	for _, e := range test {
 		if l, _ := m.Predict(e.Text); l == e.Label {
@@ -43,7 +45,7 @@ func accuracy(m *Model, test []Example) float64 {
 	return float64(right) / float64(len(test))
 }
 
-func train(t testing.TB, cfg Config, examples []Example) *Model {
+func train(t testing.TB, cfg Config, examples []trainers.Example) *Model {
 	t.Helper()
 	m, err := Train(context.Background(), cfg, examples, 1, nil)
 	if err != nil {
@@ -126,7 +128,7 @@ func TestArtefact(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	b, err := train(f, DefaultConfig(), []Example{{"a b", "x", 1}, {"c d", "y", 1}}).Bytes()
+	b, err := train(f, DefaultConfig(), []trainers.Example{{Text: "a b", Label: "x", Weight: 1}, {Text: "c d", Label: "y", Weight: 1}}).Bytes()
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -139,14 +141,14 @@ func FuzzRead(f *testing.F) {
 }
 
 func TestBadExamples(t *testing.T) {
-	for name, c := range map[string][]Example{
+	for name, c := range map[string][]trainers.Example{
 		"none":      nil,
-		"one label": {{"a", "x", 1}, {"b", "x", 1}},
-		"no label":  {{"a", "", 1}, {"b", "x", 1}},
-		"no words":  {{" ", "x", 1}, {"\n", "y", 1}},
-		"weight":    {{"a", "x", 0}, {"b", "y", 1}},
+		"one label": {{Text: "a", Label: "x", Weight: 1}, {Text: "b", Label: "x", Weight: 1}},
+		"no label":  {{Text: "a", Label: "", Weight: 1}, {Text: "b", Label: "x", Weight: 1}},
+		"no words":  {{Text: " ", Label: "x", Weight: 1}, {Text: "\n", Label: "y", Weight: 1}},
+		"weight":    {{Text: "a", Label: "x", Weight: 0}, {Text: "b", Label: "y", Weight: 1}},
 	} {
-		var e *DataError
+		var e *trainers.DataError
 		if _, err := Train(context.Background(), DefaultConfig(), c, 1, nil); !errors.As(err, &e) {
 			t.Errorf("%s: got %v", name, err)
 		}
@@ -187,9 +189,9 @@ func TestClinc(t *testing.T) {
 	if err := json.NewDecoder(z).Decode(&all); err != nil {
 		t.Fatal(err)
 	}
-	part := func(name string) (out []Example) {
+	part := func(name string) (out []trainers.Example) {
 		for _, e := range all[name] {
-			out = append(out, Example{e[0], e[1], 1})
+			out = append(out, trainers.Example{Text: e[0], Label: e[1], Weight: 1})
 		}
 		return out
 	}

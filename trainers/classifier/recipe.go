@@ -2,7 +2,6 @@ package classifier
 
 import (
 	"context"
-	"errors"
 
 	"github.com/millrace-io/millrace/trainers"
 )
@@ -25,15 +24,7 @@ func (r *Recipe) Name() string { return "classifier" }
 
 // Train implements trainers.Recipe.
 func (r *Recipe) Train(ctx context.Context, examples []trainers.Example, seed int64, progress func(float64)) (trainers.Artifact, error) {
-	own := make([]Example, len(examples))
-	for i, e := range examples {
-		own[i] = Example(e)
-	}
-	m, err := Train(ctx, r.cfg, own, seed, progress)
-	var data *DataError
-	if errors.As(err, &data) {
-		return nil, &trainers.DataError{Problem: data.Error()}
-	}
+	m, err := Train(ctx, r.cfg, examples, seed, progress)
 	if err != nil {
 		return nil, err
 	}

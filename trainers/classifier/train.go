@@ -9,24 +9,14 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+
+	"github.com/millrace-io/millrace/trainers"
 )
-
-// Example is a text with its right label.
-type Example struct {
-	Text   string
-	Label  string
-	Weight float32
-}
-
-// Errors of the examples are of this type: another try is of no use.
-type DataError struct{ Problem string }
-
-func (e *DataError) Error() string { return "classifier: " + e.Problem }
 
 // Train makes a model. It is a function of the configuration, the examples, their order
 // and the seed: the number of cores changes nothing but the time. progress may be nil; it
 // is told the part that is done, 0 to 1.
-func Train(ctx context.Context, cfg Config, examples []Example, seed int64, progress func(done float64)) (*Model, error) {
+func Train(ctx context.Context, cfg Config, examples []trainers.Example, seed int64, progress func(done float64)) (*Model, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -73,21 +63,21 @@ type trainer struct {
 	square  []float32 // AdaGrad's accumulator of each row
 }
 
-func (t *trainer) prepare(ctx context.Context, examples []Example) error {
+func (t *trainer) prepare(ctx context.Context, examples []trainers.Example) error {
 	counts := map[string]float64{}
 	var total float64
 	for i := range examples {
 		if w := examples[i].Weight; !(w > 0) || math.IsInf(float64(w), 0) {
-			return &DataError{fmt.Sprintf("example %d has the weight %g", i, w)}
+			return &trainers.DataError{Problem: "classifier: " + fmt.Sprintf("example %d has the weight %g", i, w)}
 		}
 		if examples[i].Label == "" {
-			return &DataError{fmt.Sprintf("example %d has no label", i)}
+			return &trainers.DataError{Problem: "classifier: " + fmt.Sprintf("example %d has no label", i)}
 		}
 		counts[examples[i].Label] += float64(examples[i].Weight)
 		total += float64(examples[i].Weight)
 	}
 	if len(counts) < 2 {
-		return &DataError{fmt.Sprintf("there are %d examples of %d labels; two labels at least are needed", len(examples), len(counts))}
+		return &trainers.DataError{Problem: "classifier: " + fmt.Sprintf("there are %d examples of %d labels; two labels at least are needed", len(examples), len(counts))}
 	}
 	labels := make([]string, 0, len(counts))
 	for l := range counts {
@@ -122,7 +112,7 @@ func (t *trainer) prepare(ctx context.Context, examples []Example) error {
 		}
 	}
 	if m.rows.count == 0 {
-		return &DataError{"no example has a word"}
+		return &trainers.DataError{Problem: "classifier: no example has a word"}
 	}
 	m.weight = make([]float32, m.rows.count*len(labels))
 	t.square = make([]float32, m.rows.count)
@@ -130,7 +120,7 @@ func (t *trainer) prepare(ctx context.Context, examples []Example) error {
 }
 
 // extract finds the features of all texts, on all cores.
-func (t *trainer) extract(ctx context.Context, examples []Example) {
+func (t *trainer) extract(ctx context.Context, examples []trainers.Example) {
 	t.texts = make([][]feature, len(examples))
 	workers := runtime.GOMAXPROCS(0)
 	var wg sync.WaitGroup

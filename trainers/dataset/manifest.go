@@ -177,4 +177,3 @@ func (m *Manifest) RulesVersion() string {
 	}
 	return best
 }
-

@@ -45,9 +45,9 @@ type Answer struct {
 
 // Result is what a gate found. Figures names every number that it went by.
 type Result struct {
-	Passed  bool
-	Reasons []string
-	Figures map[string]float64
+	Passed  bool               `json:"passed"`
+	Reasons []string           `json:"reasons"`
+	Figures map[string]float64 `json:"figures"`
 }
 
 // Gate judges a candidate by its answers on examples that it was not trained on. With a

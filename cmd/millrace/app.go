@@ -1,0 +1,294 @@
+package main
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/cockroachdb/pebble/vfs"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sys/unix"
+
+	"github.com/millrace-io/millrace/internal/bus"
+	embeddedch "github.com/millrace-io/millrace/internal/embedded/clickhouse"
+	embeddedkafka "github.com/millrace-io/millrace/internal/embedded/kafka"
+	"github.com/millrace-io/millrace/internal/objstore"
+	"github.com/millrace-io/millrace/internal/state"
+	"github.com/millrace-io/millrace/sinks/clickhouse"
+)
+
+// app is a deployment that this process works on: one that it runs itself, or one that
+// another process runs, to which it is attached.
+type app struct {
+	cfg     Config
+	log     *slog.Logger
+	metrics *prometheus.Registry
+	secret  []byte
+
+	kafka   *embeddedkafka.Server // nil where brokers are given, or attached
+	engine  *embeddedch.Server    // nil where a DSN is given, or attached
+	state   *state.DB             // nil where attached
+	objects *objstore.FolderStore
+	bus     *bus.Bus
+	conn    driver.Conn
+	address addresses
+	parts   *parts // of a deployment that runs here
+
+	closers []func() error // run in reverse
+}
+
+// addresses are where a running deployment is reached; up writes them to run.json.
+type addresses struct {
+	PID        int      `json:"pid"`
+	HTTP       string   `json:"http"`
+	Brokers    []string `json:"brokers"`
+	ClickHouse string   `json:"clickhouse"` // host:port of the embedded engine
+}
+
+func newLogger(w io.Writer, verbose bool) *slog.Logger {
+	level := slog.LevelInfo
+	if verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}
+
+// errRunning says that another process has the data folder.
+var errRunning = errors.New("another millrace works on this folder")
+
+// open starts the engines and connects to everything. Its data folder is its own until
+// close.
+func open(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error) {
+	a := &app{cfg: cfg, log: log, metrics: prometheus.NewRegistry()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	if err := a.lock(); err != nil {
+		return nil, err
+	}
+	if err := a.loadSecret(); err != nil {
+		return nil, err
+	}
+	if a.state, err = state.Open(filepath.Join(cfg.Data, "state"), vfs.Default, log); err != nil {
+		return nil, err
+	}
+	a.closers = append(a.closers, a.state.Close)
+	if len(cfg.Kafka.Brokers) == 0 {
+		a.kafka, err = embeddedkafka.Start(ctx, embeddedkafka.Config{Dir: filepath.Join(cfg.Data, "kafka"), Listen: cfg.Kafka.Listen, MaxLogBytes: int64(cfg.Kafka.MaxLogBytes)}, log)
+		if err != nil {
+			return nil, err
+		}
+		a.closers = append(a.closers, func() error { a.kafka.Close(); return nil })
+		a.address.Brokers = []string{a.kafka.Addr()}
+	}
+	if cfg.ClickHouse.DSN == "" {
+		a.engine, err = embeddedch.Start(ctx, embeddedch.Config{Dir: filepath.Join(cfg.Data, "clickhouse"), Listen: cfg.ClickHouse.Listen, Library: libraryPath(cfg),
+			Password: a.enginePassword(), MaxMemory: int64(cfg.ClickHouse.MaxMemory)}, log)
+		if err != nil {
+			return nil, err
+		}
+		a.closers = append(a.closers, a.engine.Close)
+		a.address.ClickHouse = a.engine.Addr()
+	}
+	if err := a.connect(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.bus.Ensure(ctx); err != nil {
+		return nil, err
+	}
+	return a, clickhouse.Migrate(ctx, a.conn, cfg.ClickHouse.Database)
+}
+
+// attach connects to a deployment that another process runs, or, where none runs and
+// engines of its own are needed, starts them.
+func attach(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error) {
+	if _, err := os.Stat(cfg.Data); errors.Is(err, fs.ErrNotExist) && len(cfg.Kafka.Brokers) == 0 {
+		return nil, fmt.Errorf("there is no data folder %s: start millrace up first, or name the folder with --data", cfg.Data)
+	}
+	a, err := open(ctx, cfg, log)
+	if !errors.Is(err, errRunning) {
+		return a, err
+	}
+	a = &app{cfg: cfg, log: log, metrics: prometheus.NewRegistry()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	data, err := os.ReadFile(filepath.Join(cfg.Data, "run.json"))
+	if err != nil {
+		return nil, fmt.Errorf("the millrace on %s is not ready yet: %w", cfg.Data, err)
+	}
+	if err := json.Unmarshal(data, &a.address); err != nil {
+		return nil, fmt.Errorf("read %s: %w", filepath.Join(cfg.Data, "run.json"), err)
+	}
+	if err := a.loadSecret(); err != nil {
+		return nil, err
+	}
+	if err := a.connect(ctx); err != nil {
+		return nil, err
+	}
+	return a, a.bus.Ensure(ctx)
+}
+
+// connect reaches the log, the objects and ClickHouse.
+func (a *app) connect(ctx context.Context) error {
+	var err error
+	if a.objects, err = objstore.Folder(filepath.Join(a.cfg.Data, "objects")); err != nil {
+		return err
+	}
+	if len(a.cfg.Kafka.Brokers) > 0 {
+		a.address.Brokers = a.cfg.Kafka.Brokers
+	}
+	a.bus, err = bus.New(bus.Config{Brokers: a.address.Brokers, Topics: a.cfg.Topics.Specs(), Secret: a.secret},
+		bus.Deps{State: a.state, Objects: a.objects, Log: a.log, Metrics: a.metrics, Clock: time.Now})
+	if err != nil {
+		return err
+	}
+	a.closers = append(a.closers, func() error { a.bus.Close(); return nil })
+	if a.conn, err = clickhouse.Open(a.dsn()); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.conn.Close)
+	if err := a.conn.Ping(ctx); err != nil {
+		return fmt.Errorf("clickhouse does not answer: %w (see clickhouse.dsn)", err)
+	}
+	return nil
+}
+
+func (a *app) dsn() string {
+	if a.cfg.ClickHouse.DSN != "" {
+		return string(a.cfg.ClickHouse.DSN)
+	}
+	return embeddedch.Config{Password: a.enginePassword()}.DSN(a.address.ClickHouse, "default")
+}
+
+// lock takes the data folder for this process.
+func (a *app) lock() error {
+	path := filepath.Join(a.cfg.Data, "lock")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("lock the data folder: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return fmt.Errorf("%w: %s", errRunning, a.cfg.Data)
+		}
+		return fmt.Errorf("lock %s: %w", path, err)
+	}
+	a.closers = append(a.closers, f.Close)
+	return nil
+}
+
+// loadSecret reads the deployment's secret, and makes one where there is none.
+func (a *app) loadSecret() error {
+	if a.cfg.Secret != "" {
+		sum := sha256.Sum256([]byte(a.cfg.Secret))
+		a.secret = sum[:]
+		return nil
+	}
+	path := filepath.Join(a.cfg.Data, "secret")
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		b := make([]byte, 32)
+		if _, err := rand.Read(b); err != nil {
+			return fmt.Errorf("make a secret: %w", err)
+		}
+		data = []byte(hex.EncodeToString(b) + "\n")
+		err = os.WriteFile(path, data, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("the deployment's secret: %w", err)
+	}
+	if a.secret, err = hex.DecodeString(strings.TrimSpace(string(data))); err != nil || len(a.secret) < 32 {
+		return fmt.Errorf("%s is not a secret of 32 bytes in hex; restore it, or remove it and lose the right to vouch for what was written before", path)
+	}
+	return nil
+}
+
+// enginePassword is that of Millrace's own role in the embedded ClickHouse.
+func (a *app) enginePassword() string {
+	h := hmac.New(sha256.New, a.secret)
+	h.Write([]byte("clickhouse"))
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// libraryPath finds the embedded engine: as configured, or in the cache.
+func libraryPath(cfg Config) string {
+	if cfg.ClickHouse.Library != "" {
+		return cfg.ClickHouse.Library
+	}
+	return filepath.Join(cached("chdb-*"), "libchdb.so") // Start says what is missing
+}
+
+// cached finds what make deps fetched: in .cache of the working folder, or of the one
+// that the program lies in.
+func cached(pattern string) string {
+	roots := []string{".cache"}
+	if self, err := os.Executable(); err == nil {
+		roots = append(roots, filepath.Join(filepath.Dir(self), "..", ".cache"), filepath.Dir(self))
+	}
+	for _, root := range roots {
+		found, err := filepath.Glob(filepath.Join(root, pattern))
+		if err == nil && len(found) > 0 {
+			if abs, err := filepath.Abs(found[len(found)-1]); err == nil {
+				return abs
+			}
+		}
+	}
+	return filepath.Join(".cache", pattern)
+}
+
+// announce writes where the deployment is reached.
+func (a *app) announce() error {
+	a.address.PID = os.Getpid()
+	data, err := json.Marshal(a.address)
+	if err != nil {
+		return fmt.Errorf("render addresses: %w", err)
+	}
+	path := filepath.Join(a.cfg.Data, "run.json")
+	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	a.closers = append(a.closers, func() error { return os.Remove(path) })
+	return nil
+}
+
+// room says why no new inputs may be taken.
+func (a *app) room() error {
+	if a.kafka == nil {
+		return nil
+	}
+	return a.kafka.Room()
+}
+
+func (a *app) close() error {
+	var err error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		err = errors.Join(err, a.closers[i]())
+	}
+	a.closers = nil
+	return err
+}

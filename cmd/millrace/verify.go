@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/millrace-io/millrace/internal/console"
+	"github.com/millrace-io/millrace/internal/verify"
+	"github.com/millrace-io/millrace/schemas"
+	"github.com/millrace-io/millrace/sinks/clickhouse"
+	"github.com/millrace-io/millrace/sinks/parquet"
+)
+
+func verifyCommand() *command {
+	return &command{name: "verify", args: "[FLAGS]", summary: "Account for every record: log, verdicts, ClickHouse, Parquet.",
+		help: `It works on a millrace that runs; where none does, it starts one for as long as it
+takes. What was on the log when it began is accounted for. It exits with 1 where
+anything is missing or there twice, and says what, down to offsets.`,
+		define: func(fs *flag.FlagSet) func(context.Context, *environment, []string) error {
+			var flags common
+			flags.define(fs)
+			wait := fs.Duration("wait", 30*time.Second, "give up when nothing moved for so `LONG`")
+			asJSON := fs.Bool("json", false, "print the account as JSON")
+			return func(ctx context.Context, env *environment, args []string) error {
+				cfg, err := flags.load()
+				if err != nil {
+					return err
+				}
+				account := func(a *app) error {
+					r, err := a.verify(ctx, *wait)
+					if err != nil {
+						return err
+					}
+					return printAccount(env.stdout, r, *asJSON)
+				}
+				if len(cfg.Kafka.Brokers) > 0 {
+					return attached(ctx, &flags, env, account)
+				}
+				if _, err := running(cfg); errors.Is(err, errStopped) {
+					return up(ctx, cfg, newLogger(env.stderr, flags.verbose), roleNames, account)
+				}
+				return attached(ctx, &flags, env, account)
+			}
+		}}
+}
+
+// verify accounts for what is on the log now.
+func (a *app) verify(ctx context.Context, wait time.Duration) (*verify.Report, error) {
+	return verify.Run(ctx, verify.Config{Wait: wait}, a.bus, []verify.Store{
+		&clickhouse.Store{Conn: a.conn, Database: a.cfg.ClickHouse.Database},
+		&parquet.Store{Objects: a.objects},
+	})
+}
+
+func printAccount(w io.Writer, r *verify.Report, asJSON bool) error {
+	if asJSON {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		if err := e.Encode(r); err != nil {
+			return fmt.Errorf("print the account: %w", err)
+		}
+	} else if err := printLines(w, r); err != nil {
+		return err
+	}
+	if !r.OK() {
+		return errDifferent
+	}
+	return nil
+}
+
+func printLines(w io.Writer, r *verify.Report) error {
+	var rows [][]string
+	var differences []string
+	for _, l := range r.Lines {
+		verdicts, stored := "", [2]string{}
+		if l.Verdicts >= 0 {
+			verdicts = console.Count(l.Verdicts)
+		}
+		for i, name := range []string{"clickhouse", "parquet"} {
+			if n, ok := l.Stored[name]; ok {
+				stored[i] = console.Count(n)
+			}
+		}
+		rows = append(rows, []string{fmt.Sprintf("%s/%d", l.Topic, l.Partition), console.Count(l.Records), console.Count(l.Skipped), verdicts, stored[0], stored[1]})
+		for _, d := range l.Differences {
+			differences = append(differences, fmt.Sprintf("%s/%d: %s", l.Topic, l.Partition, d))
+		}
+	}
+	right := func(title string) console.Column { return console.Column{Title: title, Right: true} }
+	if err := console.Table(w, []console.Column{{Title: "PARTITION"}, right("RECORDS"), right("WRITTEN AGAIN"), right("VERDICTS"), right("CLICKHOUSE"), right("PARQUET")}, rows); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	for _, d := range differences {
+		fmt.Fprintln(w, d)
+	}
+	var outcomes []string
+	kinds := make([]schemas.Kind, 0, len(r.Outcomes))
+	for k := range r.Outcomes {
+		kinds = append(kinds, k)
+	}
+	slices.Sort(kinds)
+	for _, k := range kinds {
+		outcomes = append(outcomes, fmt.Sprintf("%s %s", console.Count(r.Outcomes[k]), k))
+	}
+	if len(outcomes) > 0 {
+		fmt.Fprintf(w, "inputs became %s\n", strings.Join(outcomes, ", "))
+	}
+	_, err := fmt.Fprintf(w, "%s lost, %s doubled\n", console.Count(r.Lost), console.Count(r.Doubled))
+	return err
+}
