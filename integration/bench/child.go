@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/pprof"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// childCommand is the hidden first argument of the processes that bench starts of itself.
+const childCommand = "internal-child"
+
+// task is what a turn is given; each kind of turn reads what it needs.
+type task struct {
+	Broker  string `json:"broker"`
+	DSN     string `json:"dsn"`
+	Dir     string `json:"dir"`   // the round's folder
+	Name    string `json:"name"`  // tells this turn's group, topics, folders from others'
+	Count   int    `json:"count"` // records
+	Data    string `json:"data"`
+	Profile string `json:"profile"` // a file for its CPU profile
+}
+
+// result is what a turn measured.
+type result struct {
+	Count   int     `json:"count"`
+	CPU     float64 `json:"cpu"`  // seconds, user and system
+	Wall    float64 `json:"wall"` // seconds
+	Correct int     `json:"correct"`
+}
+
+// rate is records a CPU-second.
+func (r result) rate() float64 { return float64(r.Count) / r.CPU }
+
+// turns are the processes that bench starts of itself and that end by themselves.
+func turns() map[string]func(context.Context, task) (result, error) {
+	return map[string]func(context.Context, task) (result, error){
+		"bus-fill": busFill, "bus-millrace": busMillrace, "bus-bare": busBare,
+		"json-millrace": jsonMillrace, "json-peer": jsonPeer, "codec-millrace": codecMillrace, "codec-peer": codecPeer,
+		"sink-fill": sinkFill, "clickhouse-millrace": clickhouseMillrace, "clickhouse-rows": clickhouseRows, "clickhouse-columns": clickhouseColumns,
+		"parquet-millrace": parquetMillrace, "parquet-bare": parquetBare,
+		"train-millrace": trainMillrace, "predict-millrace": predictMillrace,
+	}
+}
+
+// runChild is a child's main. A turn prints its result; a broker prints where it is and
+// serves until its standard input ends.
+func runChild(args []string) int {
+	if len(args) == 1 && args[0] == "broker" {
+		if err := serveBroker(); err != nil {
+			fmt.Fprintln(os.Stderr, "bench broker:", err)
+			return 1
+		}
+		return 0
+	}
+	if len(args) != 2 {
+		return 2
+	}
+	if err := runTurn(args[0], args[1]); err != nil {
+		fmt.Fprintf(os.Stderr, "bench %s: %v\n", args[0], err)
+		return 1
+	}
+	return 0
+}
+
+func runTurn(name, input string) error {
+	var t task
+	if err := json.Unmarshal([]byte(input), &t); err != nil {
+		return err
+	}
+	f, ok := turns()[name]
+	if !ok {
+		return fmt.Errorf("there is no turn %q", name)
+	}
+	if t.Profile != "" {
+		p, err := os.Create(t.Profile)
+		if err != nil {
+			return err
+		}
+		defer p.Close()
+		if err := pprof.StartCPUProfile(p); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	r, err := f(context.Background(), t)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(r)
+}
+
+// turn runs one turn in a process of its own.
+func turn(ctx context.Context, o options, name string, t task) (result, error) {
+	if o.profile != "" {
+		t.Profile = filepath.Join(o.profile, name+".pprof")
+	}
+	input, err := json.Marshal(t)
+	if err != nil {
+		return result{}, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return result{}, err
+	}
+	cmd := exec.CommandContext(ctx, self, childCommand, name, string(input))
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return result{}, fmt.Errorf("turn %s: %w", name, err)
+	}
+	var r result
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		return result{}, fmt.Errorf("turn %s: %w", name, err)
+	}
+	return r, nil
+}
+
+// takeTurns runs the named turns once a round, every second round in reverse, so that
+// none always comes first, and returns their results by name. begin makes a round's
+// task and what ends it.
+func takeTurns(ctx context.Context, o options, names []string, begin func(round int) (task, func(), error)) (map[string][]result, error) {
+	all := map[string][]result{}
+	for round := range o.rounds {
+		t, end, err := begin(round)
+		if err != nil {
+			return nil, err
+		}
+		for i := range names {
+			name := names[i]
+			if round%2 == 1 {
+				name = names[len(names)-1-i]
+			}
+			t.Name = fmt.Sprintf("%s-%d", name, round)
+			r, err := turn(ctx, o, name, t)
+			if err != nil {
+				end()
+				return nil, err
+			}
+			fmt.Fprintf(os.Stderr, "round %d of %d, %s: %.2f s of CPU, %.2f s\n", round+1, o.rounds, name, r.CPU, r.Wall)
+			all[name] = append(all[name], r)
+		}
+		end()
+	}
+	return all, nil
+}
+
+// rates are those of results.
+func rates(results []result) []float64 {
+	out := make([]float64, len(results))
+	for i, r := range results {
+		out[i] = r.rate()
+	}
+	return out
+}
+
+// stopwatch reads this process's CPU time and the wall's.
+type stopwatch struct {
+	cpu  float64
+	wall time.Time
+}
+
+func startWatch() stopwatch { return stopwatch{cpuSeconds(), time.Now()} }
+
+func (s stopwatch) stop(count int) result {
+	return result{Count: count, CPU: cpuSeconds() - s.cpu, Wall: time.Since(s.wall).Seconds()}
+}
+
+// cpuSeconds is what this process has used, in user and system mode.
+func cpuSeconds() float64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err) // it fails for wrong arguments only
+	}
+	return usage(&u)
+}
+
+func usage(u *syscall.Rusage) float64 {
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
+}
+
+// startBroker starts a broker in a process of its own, its log in memory.
+func startBroker(ctx context.Context) (addr string, stop func(), err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", nil, err
+	}
+	cmd := exec.CommandContext(ctx, self, childCommand, "broker")
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", nil, err
+	}
+	stop = func() {
+		_ = stdin.Close()
+		_ = cmd.Wait() // its end is all that matters
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		stop()
+		return "", nil, fmt.Errorf("start a broker: %w", err)
+	}
+	addr = strings.TrimSpace(line)
+	if addr == "" {
+		stop()
+		return "", nil, errors.New("start a broker: it ended at once")
+	}
+	return addr, stop, nil
+}
