@@ -341,3 +341,38 @@ func TestMarks(t *testing.T) {
 		}
 	}
 }
+
+// TestHoldAndTake lets the worker take everything at each point of a pause, and checks
+// that its partition is fetched again: a pause that nobody ends stops it for good.
+func TestHoldAndTake(t *testing.T) {
+	for _, when := range []string{"before", "behind"} {
+		w := &worker{
+			bus: &Bus{clock: time.Now}, arrived: make(chan struct{}, 1),
+			stage: Stage{Limits: Limits{MaxBytes: 4 * queuedBytes}}, // so it wants more whenever it has taken
+		}
+		fetching := true
+		w.pauseFetch = func() {
+			if when == "before" {
+				w.take()
+			}
+			fetching = false
+			if when == "behind" {
+				w.take()
+			}
+		}
+		w.resumeFetch = func() { fetching = true }
+		if full := w.offer([]*kgo.Record{{Value: make([]byte, queuedBytes+1)}}, 1); !full {
+			t.Fatalf("a queue of %d bytes is not full", queuedBytes+1)
+		}
+		w.hold()
+		select {
+		case <-w.arrived:
+			w.take()
+		default:
+			t.Errorf("taken %s the pause: the worker is not told to look again", when)
+		}
+		if !fetching || w.paused.Load() {
+			t.Errorf("taken %s the pause: the partition is never fetched again", when)
+		}
+	}
+}

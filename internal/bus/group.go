@@ -149,12 +149,9 @@ func (g *group) deliver(p kgo.FetchTopicPartition) {
 	if w == nil || len(p.Records) == 0 {
 		return // revoked meanwhile; whoever has it now reads it
 	}
-	if !w.offer(p.Records, p.HighWatermark) {
-		return
+	if w.offer(p.Records, p.HighWatermark) {
+		w.hold()
 	}
-	w.paused.Store(true)
-	g.consumer.PauseFetchPartitions(map[string][]int32{p.Topic: {p.Partition}})
-	w.nudge() // should it have taken all meanwhile, it resumes
 }
 
 // assigned opens a worker for each new partition, before its first fetch.
@@ -171,10 +168,9 @@ func (g *group) assigned(ctx context.Context, _ *kgo.Client, added map[string][]
 				g.fail(err)
 				return
 			}
-			w.resume = func() {
-				w.paused.Store(false)
-				g.consumer.ResumeFetchPartitions(map[string][]int32{topic: {n}})
-			}
+			at := map[string][]int32{topic: {n}}
+			w.pauseFetch = func() { g.consumer.PauseFetchPartitions(at) }
+			w.resumeFetch = func() { g.consumer.ResumeFetchPartitions(at) }
 			g.begin(outputPartition{topic, n}, w)
 		}
 	}

@@ -44,7 +44,8 @@ type worker struct {
 	position atomic.Int64
 	end      atomic.Int64 // the log's end, as the last fetch saw it
 	paused   atomic.Bool
-	resume   func() // lets the partition be fetched again
+	// pauseFetch and resumeFetch stop the partition's fetching and let it go on.
+	pauseFetch, resumeFetch func()
 
 	mu      sync.Mutex
 	queue   []*kgo.Record
@@ -120,6 +121,23 @@ func (w *worker) offer(records []*kgo.Record, end int64) (full bool) {
 	w.end.Store(end)
 	w.nudge()
 	return full
+}
+
+// hold stops the partition's fetching until the worker has taken what waits.
+//
+// The order matters, since the worker may take everything at any point of it. Were the
+// flag set first, a worker that saw it would resume before the pause, clear the flag,
+// and nobody would ever resume the pause that follows. As it is, the worker either sees
+// the flag behind the pause, or is nudged to look again.
+func (w *worker) hold() {
+	w.pauseFetch()
+	w.paused.Store(true)
+	w.nudge()
+}
+
+func (w *worker) resume() {
+	w.paused.Store(false)
+	w.resumeFetch()
 }
 
 // nudge makes the worker look at its queue.
@@ -205,6 +223,9 @@ func (w *worker) collect(ctx context.Context, ranger Ranger) (n int, end int64, 
 		w.take()
 		if n, end = w.ready(ctx, ranger, fixed); n > 0 {
 			return n, end, nil
+		}
+		if fixed > 0 && w.paused.Load() {
+			w.resume() // another's claim may be larger than what is held otherwise
 		}
 		wait := time.Hour
 		switch {
