@@ -55,12 +55,15 @@ type worker struct {
 	done    chan struct{}
 	err     error // of run, once done is closed
 
-	buf          []*kgo.Record // taken from the queue, not processed yet
-	bufBytes     int
-	bufSince     time.Time
-	records      []Record
-	checkpointed time.Time
-	checkpointAt int64
+	buf      []*kgo.Record // taken from the queue, not processed yet
+	bufBytes int
+	bufSince time.Time
+	// fit records at the front of buf, of fitBytes, were found to fit into a batch: a
+	// large one that fills slowly is not counted from its start each time.
+	fit, fitBytes int
+	records       []Record
+	checkpointed  time.Time
+	checkpointAt  int64
 
 	repeated, gaps, forged, read prometheus.Counter
 	lag, age                     prometheus.Gauge
@@ -260,13 +263,11 @@ func (w *worker) ready(ctx context.Context, ranger Ranger, fixed int64) (n int, 
 		}
 		return max(n, 1), fixed
 	}
-	n = min(len(w.buf), limits.MaxRecords)
-	for bytes, i := 0, 0; i < n; i++ {
-		if bytes += len(w.buf[i].Key) + len(w.buf[i].Value); bytes >= limits.MaxBytes {
-			n = i + 1
-			break
-		}
+	for w.fit < min(len(w.buf), limits.MaxRecords) && w.fitBytes < limits.MaxBytes {
+		w.fitBytes += len(w.buf[w.fit].Key) + len(w.buf[w.fit].Value)
+		w.fit++
 	}
+	n = w.fit
 	end = w.buf[n-1].Offset + 1
 	switch {
 	case n < len(w.buf) || n == limits.MaxRecords || w.bufBytes >= limits.MaxBytes,
@@ -392,6 +393,7 @@ func (w *worker) commit(n int, position int64, began time.Time) error {
 	rest := copy(w.buf, w.buf[n:])
 	clear(w.buf[rest:])
 	w.buf, w.bufSince = w.buf[:rest], now
+	w.fit, w.fitBytes = 0, 0
 	return nil
 }
 
