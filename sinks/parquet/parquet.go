@@ -93,6 +93,15 @@ func (t *task) Due(ctx context.Context, first, _ int64) bool {
 	return end > first
 }
 
+// groupKey names a group without what a file's name costs to make.
+type groupKey struct {
+	tenant string
+	kind   schemas.Kind
+	day    int64 // since 1970
+}
+
+const dayMicros = 24 * 60 * 60 * 1_000_000
+
 // group is what a range has of one tenant, kind and day.
 type group struct {
 	file   lake.File
@@ -109,7 +118,7 @@ func (t *task) ProcessRange(ctx context.Context, first, end int64, in []bus.Reco
 	if fixed != end {
 		return &bus.RangeError{First: first, End: fixed}
 	}
-	groups := map[string]*group{}
+	groups := map[groupKey]*group{}
 	for i := range in {
 		if err := t.add(groups, &in[i], first, end); err != nil {
 			return err
@@ -137,17 +146,22 @@ func (t *task) ProcessRange(ctx context.Context, first, end int64, in []bus.Reco
 	return lake.Granted(ctx, t.store, t.at.TopicID, t.at.Partition, end)
 }
 
-func (t *task) add(groups map[string]*group, r *bus.Record, first, end int64) error {
+func (t *task) add(groups map[groupKey]*group, r *bus.Record, first, end int64) error {
 	m, err := sinks.Decode(r)
 	if err != nil || m == nil {
 		return err
 	}
 	env := m.Env()
-	day := env.ArrivedAt.Time().Format(time.DateOnly)
-	key := lake.FileKey(env.Tenant, r.Kind, day, t.at.Topic, t.at.TopicID, t.at.Partition, first)
+	days := int64(env.ArrivedAt) / dayMicros
+	if env.ArrivedAt < 0 && int64(env.ArrivedAt)%dayMicros != 0 {
+		days-- // division rounds towards zero, days begin at midnight
+	}
+	key := groupKey{env.Tenant, r.Kind, days}
 	g := groups[key]
 	if g == nil {
-		g = &group{file: lake.File{Key: key, Kind: r.Kind, Tenant: env.Tenant, Day: day}}
+		day := env.ArrivedAt.Time().Format(time.DateOnly)
+		name := lake.FileKey(env.Tenant, r.Kind, day, t.at.Topic, t.at.TopicID, t.at.Partition, first)
+		g = &group{file: lake.File{Key: name, Kind: r.Kind, Tenant: env.Tenant, Day: day}}
 		g.writer = schemaparquet.NewWriter(&g.buf, r.Kind,
 			parquetgo.KeyValueMetadata("millrace.topic_id", t.at.TopicID.String()),
 			parquetgo.KeyValueMetadata("millrace.partition", fmt.Sprint(t.at.Partition)),
