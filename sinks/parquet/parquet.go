@@ -105,8 +105,28 @@ const dayMicros = 24 * 60 * 60 * 1_000_000
 // group is what a range has of one tenant, kind and day.
 type group struct {
 	file   lake.File
-	buf    bytes.Buffer
+	out    lateWriter
 	writer schemaparquet.Writer
+}
+
+// lateWriter holds what is written until it is opened, and passes on what comes then: the
+// last row group, most often the only one, is not held twice.
+type lateWriter struct {
+	held bytes.Buffer
+	to   io.Writer
+}
+
+func (l *lateWriter) Write(b []byte) (int, error) {
+	if l.to == nil {
+		return l.held.Write(b)
+	}
+	return l.to.Write(b)
+}
+
+func (l *lateWriter) open(to io.Writer) error {
+	l.to = to
+	_, err := l.held.WriteTo(to)
+	return err
 }
 
 // ProcessRange implements bus.Ranger.
@@ -126,13 +146,12 @@ func (t *task) ProcessRange(ctx context.Context, first, end int64, in []bus.Reco
 	}
 	commit := lake.Commit{First: first, End: end}
 	for _, g := range groups {
-		if err := g.writer.Close(); err != nil {
-			return err
-		}
 		g.file.Rows = g.writer.Rows()
 		err := t.store.CreateFunc(ctx, g.file.Key, func(w io.Writer) error {
-			_, err := g.buf.WriteTo(w)
-			return err
+			if err := g.out.open(w); err != nil {
+				return err
+			}
+			return g.writer.Close()
 		})
 		if err != nil && !errors.Is(err, objstore.ErrExists) {
 			return err
@@ -162,7 +181,7 @@ func (t *task) add(groups map[groupKey]*group, r *bus.Record, first, end int64) 
 		day := env.ArrivedAt.Time().Format(time.DateOnly)
 		name := lake.FileKey(env.Tenant, r.Kind, day, t.at.Topic, t.at.TopicID, t.at.Partition, first)
 		g = &group{file: lake.File{Key: name, Kind: r.Kind, Tenant: env.Tenant, Day: day}}
-		g.writer = schemaparquet.NewWriter(&g.buf, r.Kind,
+		g.writer = schemaparquet.NewWriter(&g.out, r.Kind,
 			parquetgo.KeyValueMetadata("millrace.topic_id", t.at.TopicID.String()),
 			parquetgo.KeyValueMetadata("millrace.partition", fmt.Sprint(t.at.Partition)),
 			parquetgo.KeyValueMetadata("millrace.range", fmt.Sprintf("%d-%d", first, end)))
