@@ -34,7 +34,8 @@ type task struct {
 // result is what a turn measured.
 type result struct {
 	Count   int     `json:"count"`
-	CPU     float64 `json:"cpu"`  // seconds, user and system
+	CPU     float64 `json:"cpu"` // seconds, user and system
+	System  float64 `json:"system"`
 	Wall    float64 `json:"wall"` // seconds
 	Correct int     `json:"correct"`
 }
@@ -100,8 +101,13 @@ func runTurn(name, input string) error {
 	return json.NewEncoder(os.Stdout).Encode(r)
 }
 
+// turnTimeout bounds a turn: one that takes so long hangs.
+const turnTimeout = 5 * time.Minute
+
 // turn runs one turn in a process of its own.
 func turn(ctx context.Context, o options, name string, t task) (result, error) {
+	ctx, cancel := context.WithTimeout(ctx, turnTimeout)
+	defer cancel()
 	if o.profile != "" {
 		t.Profile = filepath.Join(o.profile, name+".pprof")
 	}
@@ -116,6 +122,8 @@ func turn(ctx context.Context, o options, name string, t task) (result, error) {
 	cmd := exec.CommandContext(ctx, self, childCommand, name, string(input))
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, os.Stderr
+	// A turn that hangs shows where.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) }
 	if err := cmd.Run(); err != nil {
 		return result{}, fmt.Errorf("turn %s: %w", name, err)
 	}
@@ -147,7 +155,7 @@ func takeTurns(ctx context.Context, o options, names []string, begin func(round 
 				end()
 				return nil, err
 			}
-			fmt.Fprintf(os.Stderr, "round %d of %d, %s: %.2f s of CPU, %.2f s\n", round+1, o.rounds, name, r.CPU, r.Wall)
+			fmt.Fprintf(os.Stderr, "round %d of %d, %s: %.2f s of CPU (%.2f in the kernel), %.2f s\n", round+1, o.rounds, name, r.CPU, r.System, r.Wall)
 			all[name] = append(all[name], r)
 		}
 		end()
@@ -166,27 +174,28 @@ func rates(results []result) []float64 {
 
 // stopwatch reads this process's CPU time and the wall's.
 type stopwatch struct {
-	cpu  float64
-	wall time.Time
+	user, system time.Duration
+	wall         time.Time
 }
 
-func startWatch() stopwatch { return stopwatch{cpuSeconds(), time.Now()} }
+func startWatch() stopwatch {
+	user, system := cpuTime()
+	return stopwatch{user, system, time.Now()}
+}
 
 func (s stopwatch) stop(count int) result {
-	return result{Count: count, CPU: cpuSeconds() - s.cpu, Wall: time.Since(s.wall).Seconds()}
+	user, system := cpuTime()
+	user, system = user-s.user, system-s.system
+	return result{Count: count, CPU: (user + system).Seconds(), System: system.Seconds(), Wall: time.Since(s.wall).Seconds()}
 }
 
-// cpuSeconds is what this process has used, in user and system mode.
-func cpuSeconds() float64 {
+// cpuTime is what this process has used, in user and system mode.
+func cpuTime() (user, system time.Duration) {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		panic(err) // it fails for wrong arguments only
 	}
-	return usage(&u)
-}
-
-func usage(u *syscall.Rusage) float64 {
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
+	return time.Duration(u.Utime.Nano()), time.Duration(u.Stime.Nano())
 }
 
 // startBroker starts a broker in a process of its own, its log in memory.

@@ -36,7 +36,7 @@ func benchClickHouse(ctx context.Context, o options) ([]row, error) {
 	defer stop()
 	t.DSN = engine.DSN("default")
 	names := []string{"clickhouse-millrace", "clickhouse-rows", "clickhouse-columns"}
-	results, err := takeTurns(ctx, o, names, func(int) (task, func(), error) { return t, func() {}, nil })
+	results, err := takeTurns(ctx, o, names, func(round int) (task, func(), error) { return roundOf(t, round) })
 	if err != nil {
 		return nil, err
 	}

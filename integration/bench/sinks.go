@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -17,7 +19,7 @@ import (
 )
 
 const (
-	sinkRecords = 200_000
+	sinkRecords = 400_000
 	sinkBytes   = 1000
 )
 
@@ -41,6 +43,13 @@ func startSinks(ctx context.Context) (task, func(), error) {
 		return task{}, nil, err
 	}
 	return t, end, nil
+}
+
+// roundOf gives a round a folder of its own, so that a stage finds neither claims nor
+// checkpoints of the round before, from which it would go on.
+func roundOf(t task, round int) (task, func(), error) {
+	t.Dir = filepath.Join(t.Dir, fmt.Sprint("round-", round))
+	return t, func() { _ = os.RemoveAll(t.Dir) }, os.MkdirAll(t.Dir, 0o755)
 }
 
 // sinkFill writes texts and has the clean stage judge them.
