@@ -33,11 +33,11 @@ type task struct {
 
 // result is what a turn measured.
 type result struct {
-	Count   int     `json:"count"`
-	CPU     float64 `json:"cpu"` // seconds, user and system
-	System  float64 `json:"system"`
-	Wall    float64 `json:"wall"` // seconds
-	Correct int     `json:"correct"`
+	Count  int     `json:"count"`
+	CPU    float64 `json:"cpu"` // seconds, user and system
+	System float64 `json:"system"`
+	Wall   float64 `json:"wall"` // seconds
+	Part   float64 `json:"part"` // what else a turn tells
 }
 
 // rate is records a CPU-second.
