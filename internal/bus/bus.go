@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -50,6 +51,8 @@ type Bus struct {
 	// largestBatch is the batch size that the largest record of any topic needs.
 	largestBatch    int32
 	checkpointEvery time.Duration
+	// reading are the workers by stagePartition.
+	reading sync.Map
 	// afterFlush is nil outside of tests, which fail there.
 	afterFlush func() error
 }

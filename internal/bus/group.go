@@ -184,6 +184,7 @@ func (g *group) begin(at outputPartition, w *worker) {
 		return
 	}
 	g.workers[at] = w
+	g.bus.reading.Store(stagePartition{g.stage.Name, w.at}, w)
 	go func() {
 		w.run()
 		if w.err != nil {
@@ -221,6 +222,7 @@ func (g *group) release(lost map[string][]int32) {
 			key := outputPartition{topic, n}
 			if w := g.workers[key]; w != nil {
 				delete(g.workers, key)
+				g.bus.reading.CompareAndDelete(stagePartition{g.stage.Name, w.at}, w)
 				close(w.stop)
 				stopped = append(stopped, w)
 			}

@@ -35,7 +35,7 @@ func (r *Report) Print(w io.Writer) error {
 		line("", "%s where the same labels are trained on at once", console.Percent(*r.AtOnce))
 	}
 	line("drift", "first retraining %d answers after the change; %d false triggers of %d", r.FeedbacksToFirstTrigger, r.FalseTriggers, r.Triggers)
-	line("time", "%.1f s, %.1f of them held while a model was made", r.Seconds, r.HeldSeconds)
+	line("time", "%.1f s, %.1f of them in which the replay waited for the loop", r.Seconds, r.HeldSeconds)
 	b.WriteByte('\n')
 	var rows [][]string
 	for _, v := range r.Versions {

@@ -44,6 +44,9 @@ const (
 	// holdAtMost bounds the wait for a training run: the replay turns weeks into
 	// seconds, so a run that takes a second of the real world may not cost it days.
 	holdAtMost = 30 * time.Second
+	// stepMails is after how many mails the replay waits until the loop has read them
+	// and their answers: a tenth of a second here is hours of that autumn.
+	stepMails = 50
 )
 
 // gate holds the replay back while a model is being made.
@@ -52,6 +55,8 @@ type gate interface {
 	Busy() bool
 	// Idle waits until it is not.
 	Idle(ctx context.Context) error
+	// Caught waits until every stage has read all that was sent.
+	Caught(ctx context.Context) error
 }
 
 // replay is the mails, and the reader's answers to them, as a source for the importer.
@@ -194,10 +199,16 @@ func (r *replay) give(i int, yield func(importer.Item, error) bool) bool {
 	return true
 }
 
-// pace waits until mail n of the stretch is due, and while a model is being made.
+// pace waits until mail n of the stretch is due, for the loop, and while a model is being
+// made.
 func (r *replay) pace(ctx context.Context, n int) error {
-	if r.gate.Busy() {
+	if step := n%stepMails == 0; step || r.gate.Busy() {
 		began := time.Now()
+		if step {
+			if err := r.gate.Caught(ctx); err != nil {
+				return err
+			}
+		}
 		hold, cancel := context.WithTimeout(ctx, holdAtMost)
 		_ = r.gate.Idle(hold) // a model that takes longer is not waited for
 		cancel()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/millrace-io/millrace/internal/verify"
 	"github.com/millrace-io/millrace/schemas"
+	"github.com/millrace-io/millrace/trainers"
 )
 
 // Report is what the demo says at its end, as --report writes it.
@@ -30,12 +31,14 @@ type Report struct {
 	AtOnce *float64 `json:"at_once,omitempty"`
 	// Feedbacks on mails from after the change that the first trigger had seen; -1 where
 	// there was no trigger.
-	FeedbacksToFirstTrigger int64     `json:"feedbacks_to_first_trigger"`
-	FalseTriggers           int       `json:"false_triggers"`
-	Triggers                int       `json:"triggers"`
-	Versions                []Version `json:"versions"`
+	FeedbacksToFirstTrigger int64 `json:"feedbacks_to_first_trigger"`
+	// FalseTriggers are those that answered a drift before there was one. The first model,
+	// and a run since there are many more labelled texts than it had, answer none.
+	FalseTriggers int       `json:"false_triggers"`
+	Triggers      int       `json:"triggers"`
+	Versions      []Version `json:"versions"`
 	// Seconds from the first event to the end of the loop, and those of them in which the
-	// replay stood still while a model was trained.
+	// replay waited for it: until every stage had read what was sent, or a model was made.
 	Seconds     float64           `json:"seconds"`
 	HeldSeconds float64           `json:"held_seconds"`
 	Pace        float64           `json:"pace"`
@@ -264,6 +267,7 @@ func (r *Report) triggers(ctx context.Context, conn driver.Conn, p periods) erro
 	defer rows.Close()
 	r.FeedbacksToFirstTrigger = -1
 	var seen uint64
+	drifted := false
 	for rows.Next() {
 		var reason string
 		var ranges []string
@@ -272,8 +276,10 @@ func (r *Report) triggers(ctx context.Context, conn driver.Conn, p periods) erro
 		}
 		r.Triggers++
 		end := examplesEnd(ranges)
+		answers := reason == trainers.ReasonDrift || drifted // a drift, or what has grown since one
+		drifted = answers
 		switch {
-		case reason == "bootstrap":
+		case !answers:
 		case end <= first:
 			r.FalseTriggers++
 		case r.FeedbacksToFirstTrigger < 0:

@@ -63,7 +63,7 @@ func Run(ctx context.Context, opts Options, deps Deps) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &watch{bus: deps.Bus, models: deps.Models, model: deps.Model, fold: registry.NewFold()}
+	w := &watch{bus: deps.Bus, client: deps.Client, models: deps.Models, model: deps.Model, fold: registry.NewFold()}
 	r := newReplay(opts, mails, w, func(at bus.Position) string {
 		return predict.InferenceID(bus.Origin{TopicID: raw.ID, Partition: at.Partition.Partition, Offset: at.Offset}, predict.RoleChampion)
 	})

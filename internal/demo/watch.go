@@ -2,21 +2,25 @@ package demo
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"sync"
 	"time"
 
 	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/processors/predict"
+	"github.com/millrace-io/millrace/producers/client"
 	"github.com/millrace-io/millrace/trainers"
 	"github.com/millrace-io/millrace/trainers/registry"
 )
 
 // lookEvery is how often a waiting replay looks at the loop.
-const lookEvery = 10 * time.Millisecond
+const lookEvery = 2 * time.Millisecond
 
 // watch follows model.events, for the replay and for the view.
 type watch struct {
 	bus    *bus.Bus
+	client *client.Client
 	models *predict.Models
 	model  string
 
@@ -80,6 +84,47 @@ func (w *watch) Busy() (busy bool) {
 
 // Idle implements gate.
 func (w *watch) Idle(ctx context.Context) error { return await(ctx, func() bool { return !w.Busy() }) }
+
+// loop are the stages between a text and the decision about a model, in the data's order.
+var loop = []string{"clean", "predict", "join", "drift-errors", "drift-texts", trainers.StepRegistry, trainers.StepPolicy, trainers.StepRollout}
+
+// Caught implements gate. A decider writes to the topic that it reads, so one pass over
+// the deciders that changes nothing ends it.
+func (w *watch) Caught(ctx context.Context) error {
+	if err := w.client.Flush(ctx); err != nil {
+		return err
+	}
+	for _, stage := range loop {
+		if err := w.passed(ctx, stage); err != nil {
+			return err
+		}
+	}
+	for {
+		before, err := w.bus.Ends(ctx, bus.ModelEvents)
+		if err != nil {
+			return err
+		}
+		for _, stage := range loop[len(loop)-3:] {
+			if err := w.passed(ctx, stage); err != nil {
+				return err
+			}
+		}
+		after, err := w.bus.Ends(ctx, bus.ModelEvents)
+		if err != nil || maps.Equal(before, after) {
+			return err
+		}
+	}
+}
+
+// passed waits until a stage has read all that there is.
+func (w *watch) passed(ctx context.Context, stage string) (err error) {
+	waited := await(ctx, func() bool {
+		var n int64
+		n, err = w.bus.Behind(ctx, stage)
+		return err != nil || n == 0
+	})
+	return errors.Join(err, waited)
+}
 
 // champion waits for the first champion in use.
 func (w *watch) champion(ctx context.Context) error {
