@@ -47,20 +47,22 @@ func Stage(cfg Config) (bus.Stage, error) {
 	return bus.Stage{
 		Name: stageName, Inputs: []string{bus.Interactions}, Limits: bus.DefaultLimits(),
 		Open: func(_ context.Context, _ bus.Partition, st *state.Partition) (bus.Task, error) {
-			return &task{st: st, window: schemas.Micros(cfg.Window.Microseconds())}, nil
+			t := &task{st: st, window: schemas.Micros(cfg.Window.Microseconds())}
+			return t, t.loadClock()
 		},
 	}, nil
 }
 
 // task joins one partition.
 //
-// Keys of its state: 'i' tenant 0 id -> the inference, in the form of an example whose
-// revision counts its feedback; 'f' tenant 0 id 0 offset -> a feedback that came first;
-// 'd' day, one of these keys -> nothing, for sweeping.
+// Keys of its state: 'i' tenant id -> the inference, in the form of an example whose
+// revision counts its feedback; 'f' tenant id offset -> a feedback that came first;
+// 'd' day, one of these keys -> nothing, for sweeping; 't' -> the latest arrival. The
+// length of a tenant and of an id is before it: either may hold any byte.
 type task struct {
 	st     *state.Partition
 	window schemas.Micros
-	now    schemas.Micros
+	now    schemas.Micros // the latest arrival; arrivals of two inputs are not in order
 	swept  uint32
 }
 
@@ -79,18 +81,42 @@ func (t *task) Process(_ context.Context, in []bus.Record, out *bus.Output) erro
 			return err
 		}
 	}
+	t.st.Set(clockKey, binary.BigEndian.AppendUint64(nil, uint64(t.now)))
 	return t.sweep()
 }
 
+var clockKey = []byte("t")
+
+func (t *task) loadClock() error {
+	v, ok, err := t.st.Get(clockKey)
+	if err != nil || !ok {
+		return err
+	}
+	if len(v) != 8 {
+		return fmt.Errorf("join: the clock in the state has %d bytes, want 8; delete the state folder, it is rebuilt", len(v))
+	}
+	t.now = schemas.Micros(binary.BigEndian.Uint64(v))
+	return nil
+}
+
+// forgotten says whether what arrived then counts no more. It is decided by the log
+// alone: when the sweep comes, which depends on how the log is cut into batches, it
+// removes only what is forgotten.
+func (t *task) forgotten(arrived schemas.Micros) bool { return day(arrived) < day(t.now-t.window) }
+
+// near says whether two arrivals lie within the window, whichever came first.
+func (t *task) near(a, b schemas.Micros) bool { return max(a, b)-min(a, b) <= t.window }
+
 func key(tenant, id string) []byte {
-	k := append([]byte{'i'}, tenant...)
-	return append(append(k, 0), id...)
+	k := binary.AppendUvarint([]byte{'i'}, uint64(len(tenant)))
+	k = binary.AppendUvarint(append(k, tenant...), uint64(len(id)))
+	return append(k, id...)
 }
 
 func pendingKey(tenant, id string) []byte {
 	k := key(tenant, id)
 	k[0] = 'f'
-	return append(k, 0)
+	return k
 }
 
 func (t *task) inference(r *bus.Record, out *bus.Output) error {
@@ -105,8 +131,12 @@ func (t *task) inference(r *bus.Record, out *bus.Output) error {
 		Weight: 1, Split: Split(in.ContentHash, in.EventID), InferenceOffset: r.Offset, InferredAt: in.ArrivedAt,
 	}
 	k := key(in.Tenant, in.EventID)
-	if _, known, err := t.load(k); err != nil || known {
+	old, known, err := t.load(k)
+	if err != nil || known && !t.forgotten(old.InferredAt) {
 		return err // the first inference of an id counts
+	}
+	if known {
+		t.st.Delete(indexKey(k, old.InferredAt)) // or its sweep would take the new one
 	}
 	prefix := pendingKey(in.Tenant, in.EventID)
 	var waiting []schemas.Feedback
@@ -123,8 +153,8 @@ func (t *task) inference(r *bus.Record, out *bus.Output) error {
 		offsets = append(offsets, int64(binary.BigEndian.Uint64(kv.Key[len(prefix):])))
 	}
 	for i := range waiting {
-		if t.now-waiting[i].ArrivedAt <= t.window {
-			t.example(r, out, ex, &waiting[i], offsets[i])
+		if f := &waiting[i]; !t.forgotten(f.ArrivedAt) && t.near(f.ArrivedAt, in.ArrivedAt) {
+			t.example(r, out, ex, f, offsets[i])
 		}
 		t.st.Delete(binary.BigEndian.AppendUint64(pendingKey(in.Tenant, in.EventID), uint64(offsets[i])))
 	}
@@ -143,7 +173,7 @@ func (t *task) feedback(r *bus.Record, out *bus.Output) error {
 	if err != nil {
 		return err
 	}
-	if known && f.ArrivedAt-ex.InferredAt <= t.window {
+	if known && !t.forgotten(ex.InferredAt) && t.near(f.ArrivedAt, ex.InferredAt) {
 		inferred := ex.InferredAt
 		t.example(r, out, ex, &f, r.Offset)
 		t.store(k, ex, inferred)
@@ -217,8 +247,11 @@ func (t *task) load(k []byte) (*schemas.TrainingExample, bool, error) {
 
 func (t *task) store(k []byte, m schemas.Message, arrived schemas.Micros) {
 	t.st.Set(k, m.MarshalAppend(nil))
-	index := binary.BigEndian.AppendUint32([]byte{'d'}, day(arrived))
-	t.st.Set(append(index, k...), nil)
+	t.st.Set(indexKey(k, arrived), nil)
+}
+
+func indexKey(k []byte, arrived schemas.Micros) []byte {
+	return append(binary.BigEndian.AppendUint32([]byte{'d'}, day(arrived)), k...)
 }
 
 func day(m schemas.Micros) uint32 {
@@ -231,7 +264,7 @@ func day(m schemas.Micros) uint32 {
 // sweepAtOnce bounds what one batch removes.
 const sweepAtOnce = 20_000
 
-// sweep removes what arrived before the window's first day.
+// sweep removes what is forgotten.
 func (t *task) sweep() error {
 	oldest := day(t.now - t.window)
 	if oldest <= t.swept {
