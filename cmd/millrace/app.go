@@ -117,10 +117,15 @@ func open(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error)
 	return a, clickhouse.Migrate(ctx, a.conn, cfg.ClickHouse.Database)
 }
 
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
 // attach connects to a deployment that another process runs, or, where none runs and
 // engines of its own are needed, starts them.
 func attach(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error) {
-	if _, err := os.Stat(cfg.Data); errors.Is(err, fs.ErrNotExist) && len(cfg.Kafka.Brokers) == 0 {
+	if !isFolder(cfg.Data) && len(cfg.Kafka.Brokers) == 0 {
 		return nil, fmt.Errorf("there is no data folder %s: start millrace up first, or name the folder with --data", cfg.Data)
 	}
 	a, err := open(ctx, cfg, log)
@@ -191,7 +196,7 @@ func (a *app) lock() error {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		_ = f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return fmt.Errorf("%w: %s", errRunning, a.cfg.Data)
+			return fmt.Errorf("%w: %s (stop it first, or name another with --data)", errRunning, a.cfg.Data)
 		}
 		return fmt.Errorf("lock %s: %w", path, err)
 	}

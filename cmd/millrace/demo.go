@@ -85,7 +85,7 @@ func freshFolder(dir string) error {
 			return fmt.Errorf("%s is not empty and not an earlier demo's: name another folder with --data", dir)
 		}
 		if _, err := running(Config{Data: dir}); !errors.Is(err, errStopped) {
-			return fmt.Errorf("%w: %s (stop it first, or name another folder with --data)", errRunning, dir)
+			return fmt.Errorf("%w: %s (stop it first, or name another with --data)", errRunning, dir)
 		}
 		if err := os.RemoveAll(dir); err != nil {
 			return fmt.Errorf("remove the earlier demo: %w", err)

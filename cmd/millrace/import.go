@@ -30,7 +30,8 @@ func importCommand() *command {
 	return &command{name: "import", args: "PATH… [FLAGS]", summary: "Write files to the log: JSONL, CSV, mails, plain text, gzipped or not.",
 		help: `A folder stands for the files in it. What is imported again is known by its ids and
 stored once. An import that was cut off goes on where it was when the same command is
-given again. - is standard input.`,
+given again. - is standard input. Bad records are listed and left out, and it exits
+with 1 where there were any.`,
 		define: func(fs *flag.FlagSet) func(context.Context, *environment, []string) error {
 			var flags common
 			flags.define(fs)
@@ -138,6 +139,9 @@ func runImport(ctx context.Context, env *environment, c Config, cfg importer.Con
 		return fmt.Errorf("forget how far the import came: %w", err)
 	}
 	fmt.Fprintf(env.stdout, "imported %s events, left out %s bad records\n", console.Count(p.Events), console.Count(p.Bad))
+	if p.Bad > 0 {
+		return errDifferent
+	}
 	return nil
 }
 

@@ -207,6 +207,9 @@ func (a *app) showVersion(ctx context.Context, w io.Writer, model, version strin
 	}
 	m := fold.Model(model)
 	if m == nil {
+		if len(fold.Names()) == 0 {
+			return errors.New("there is no model yet: the first is trained once there are labels enough, or when millrace train asks for it")
+		}
 		return fmt.Errorf("nothing is known of a model %q: known are %s", model, strings.Join(fold.Names(), ", "))
 	}
 	v := m.Version(version)

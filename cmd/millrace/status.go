@@ -33,7 +33,7 @@ func statusCommand() *command {
 				at, err := running(cfg)
 				stopped := errors.Is(err, errStopped)
 				switch {
-				case stopped && len(cfg.Kafka.Brokers) == 0:
+				case stopped && len(cfg.Kafka.Brokers) == 0 && isFolder(cfg.Data):
 					fmt.Fprintf(env.stdout, "no millrace runs on %s; its data is shown\n\n", cfg.Data)
 				case err == nil:
 					fmt.Fprintf(env.stdout, "millrace runs as process %d: http://%s, Kafka on %s\n", at.PID, at.HTTP, strings.Join(at.Brokers, ", "))

@@ -106,7 +106,7 @@ func (t *tracer) find(ctx context.Context) error {
 			for _, c := range ref.columns {
 				where = append(where, c+" IN ($1)")
 			}
-			q := fmt.Sprintf(`SELECT tenant, event_id, _topic, _partition, _offset, concat(_origin_topic, '/', toString(_origin_partition), ':', toString(_origin_offset)), %s
+			q := fmt.Sprintf(`SELECT tenant, event_id, _topic, _partition, _offset, _origin_topic_id, _origin_partition, _origin_offset, %s
 FROM %s.%s WHERE (%s) AND ($2 = '' OR tenant = $2) ORDER BY _offset`, ref.note, t.cfg.ClickHouse.Database, kind, strings.Join(where, " OR "))
 			rows, err := t.conn.Query(ctx, q, ids, t.tenant)
 			if err != nil {
@@ -114,9 +114,13 @@ FROM %s.%s WHERE (%s) AND ($2 = '' OR tenant = $2) ORDER BY _offset`, ref.note, 
 			}
 			for rows.Next() {
 				r := traced{kind: kind}
-				if err := rows.Scan(&r.tenant, &r.eventID, &r.topic, &r.partition, &r.offset, &r.origin, &r.note); err != nil {
+				var originTopic string
+				var originPartition int32
+				var originOffset int64
+				if err := rows.Scan(&r.tenant, &r.eventID, &r.topic, &r.partition, &r.offset, &originTopic, &originPartition, &originOffset, &r.note); err != nil {
 					return errors.Join(fmt.Errorf("ask for %s: %w", kind, err), rows.Close())
 				}
+				r.origin = fmt.Sprintf("%s/%d:%d", t.topicName(originTopic), originPartition, originOffset)
 				key := fmt.Sprintf("%s %s/%d:%d", kind, r.topic, r.partition, r.offset)
 				if seen[key] {
 					continue
@@ -135,6 +139,16 @@ FROM %s.%s WHERE (%s) AND ($2 = '' OR tenant = $2) ORDER BY _offset`, ref.note, 
 		}
 	}
 	return nil
+}
+
+// topicName is the name of the topic with an id; the id where there is none any more.
+func (t *tracer) topicName(id string) string {
+	for _, spec := range t.cfg.Topics.Specs() {
+		if topic, err := t.bus.Topic(spec.Name); err == nil && topic.ID.String() == id {
+			return spec.Name
+		}
+	}
+	return id
 }
 
 // file is where a row lies in the lake.

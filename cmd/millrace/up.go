@@ -67,6 +67,12 @@ acknowledged is lost by that either.`,
 		}}
 }
 
+const welcome = `Millrace.
+POST /v1/text, /v1/inferences, /v1/feedback   events: an object, an array, or NDJSON
+POST /v1/predict                              the champion's answer
+GET  /metrics, /healthz, /readyz, /debug/pprof/
+`
+
 func (a *app) clickhouseName() string {
 	if a.address.ClickHouse != "" {
 		return "http://" + a.address.ClickHouse
@@ -188,6 +194,7 @@ func (a *app) handler(names []string, p *parts, h *health) (http.Handler, func()
 		}
 		mux.Handle("/v1/predict", api)
 	}
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, welcome) })
 	mux.Handle("/metrics", promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) { a.ready(w, h) })

@@ -1,9 +1,6 @@
 package bus
 
-import (
-	"context"
-	"fmt"
-)
+import "context"
 
 // stagePartition is a partition as a stage of this process reads it.
 type stagePartition struct {
@@ -13,7 +10,7 @@ type stagePartition struct {
 
 // Behind returns how many offsets lie between the ends of the inputs of a stage that runs
 // in this process and what it has committed there. It is exact where Lags, which asks the
-// group, is some seconds old.
+// group, is some seconds old. It is -1 while the stage has no partition here.
 func (b *Bus) Behind(ctx context.Context, stage string) (int64, error) {
 	ends := map[string]map[int32]int64{}
 	var behind int64
@@ -32,8 +29,8 @@ func (b *Bus) Behind(ctx context.Context, stage string) (int64, error) {
 		behind += max(0, ends[at.Topic][at.Partition]-value.(*worker).position.Load())
 		return true
 	})
-	if err == nil && len(ends) == 0 {
-		err = fmt.Errorf("bus: stage %s reads nothing in this process", stage)
+	if len(ends) == 0 {
+		return -1, err
 	}
 	return behind, err
 }

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -121,12 +122,21 @@ func (v *view) model(m *registry.Model) []string {
 			state += ", " + r.Steps[n-1].Step
 		}
 	}
-	for _, ver := range m.Versions {
+	type change struct {
+		registry.Change
+		version string
+	}
+	var changes []change
+	for _, ver := range slices.Backward(m.Versions) { // what replaces is told before what is replaced
 		for _, c := range ver.Changes {
-			if v.once(ver.Version + c.Stage) {
-				v.deps.View.Println(fmt.Sprintf("  version   %s is %s: %s", ver.Version, c.Stage, c.Reason))
+			if v.once(c.ID) {
+				changes = append(changes, change{c, ver.Version})
 			}
 		}
+	}
+	slices.SortStableFunc(changes, func(a, b change) int { return cmp.Compare(a.At, b.At) })
+	for _, c := range changes {
+		v.deps.View.Println(fmt.Sprintf("  version   %s is %s: %s", c.version, c.Stage, c.Reason))
 	}
 	lines := []string{"model     " + state}
 	var parts []string

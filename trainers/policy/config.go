@@ -43,7 +43,7 @@ func DefaultConfig() Config {
 	return Config{
 		Loop: trainers.Auto, Recipe: "classifier", TriggerOn: []string{"error_rate"},
 		MinBootstrapLabels: 200, MinPerLabel: 20,
-		Growth: 2, GrowthFrom: 30, Cooldown: 30,
+		Growth: 1.5, GrowthFrom: 10, Cooldown: 10,
 		RetryAfter: 10, RetryAtMost: 1000, MaxPerDay: 48,
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -51,6 +52,12 @@ func Start(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	// The engine joins a relative folder to itself for parts of tables.
+	dir, err := filepath.Abs(cfg.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("clickhouse: %s: %w", cfg.Dir, err)
+	}
+	cfg.Dir = dir
 	s := &Server{cfg: cfg, log: log, done: make(chan struct{})}
 	c, addr, err := s.spawn(ctx)
 	if err != nil {
