@@ -79,9 +79,13 @@ func (s *stretch) add(offset int64, label string, correct bool) {
 	}
 }
 
+// mostLabels bounds the labels of a report, which has to fit model.events: a label has up
+// to 256 bytes, and whoever posts may give each text another.
+const mostLabels = 1000
+
 // due says whether there is enough for a report.
 func (s *stretch) due(cfg Config, least int64) bool {
-	return s.examples >= max(least, int64(cfg.ReportShare*float64(s.total)))
+	return s.examples >= max(least, int64(cfg.ReportShare*float64(s.total))) || len(s.labels) >= mostLabels
 }
 
 // report writes the stretch and begins the next.
