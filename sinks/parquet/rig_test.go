@@ -75,14 +75,14 @@ func produce(t testing.TB, c *bustest.Cluster, n int) map[place]fact {
 		var records []*kgo.Record
 		var facts []fact
 		for i := range n {
-			m := schemas.New(kinds[i%len(kinds)])
-			when := days[i/7%len(days)]
+			m := schemas.New(kinds[i/6%len(kinds)])
+			when := days[i/12%len(days)]
 			at, err := time.Parse(time.RFC3339, when.at)
 			if err != nil {
 				t.Fatal(err)
 			}
 			env := m.Env()
-			env.Tenant, env.EventID, env.ArrivedAt = tenants[i/5%len(tenants)], fmt.Sprintf("%s-%d", topic, i), schemas.MicrosOf(at)
+			env.Tenant, env.EventID, env.ArrivedAt = tenants[i/6%len(tenants)], fmt.Sprintf("%s-%d", topic, i), schemas.MicrosOf(at)
 			switch m := m.(type) {
 			case *schemas.CleanText:
 				m.Attributes = map[string]string{"one": "1", "two": "2", "three": "3", "four": env.EventID}
@@ -93,7 +93,7 @@ func produce(t testing.TB, c *bustest.Cluster, n int) map[place]fact {
 			}
 			r := bustest.Event(topic, env.EventID, m)
 			f := fact{m.Kind(), env.Tenant, env.EventID, fmt.Sprintf("lake/%s/kind=%s/day=%s", folders[env.Tenant], m.Kind(), when.day)}
-			if topic == bus.ModelEvents && i%5 == 4 {
+			if topic == bus.ModelEvents && i%6 == 5 {
 				r = bustest.Event(topic, env.EventID, new(schemas.ModelVersion))
 				r.Headers[0].Value = []byte(schemas.KindModelVersionClaim)
 				f = fact{}
