@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -160,7 +161,11 @@ func (r *Runner) make(ctx context.Context, run *registry.Run) error {
 // maxError bounds what a claim says of an error, in bytes.
 const maxError = 4 << 10
 
-func bounded(s string) string { return s[:min(len(s), maxError)] }
+// bounded cuts s to what a claim can hold: a claim that is not UTF-8 gets no answer, and
+// its run would never end.
+func bounded(s string) string {
+	return strings.ToValidUTF8(s[:min(len(s), maxError)], "")
+}
 
 // errClaim says that the log could not be written: nothing that was made is lost by it.
 var errClaim = errors.New("runner: a claim cannot be written")
