@@ -92,7 +92,8 @@ func open(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error)
 	}
 	a.closers = append(a.closers, a.state.Close)
 	if len(cfg.Kafka.Brokers) == 0 {
-		a.kafka, err = embeddedkafka.Start(ctx, embeddedkafka.Config{Dir: filepath.Join(cfg.Data, "kafka"), Listen: cfg.Kafka.Listen, MaxLogBytes: int64(cfg.Kafka.MaxLogBytes)}, log)
+		a.kafka, err = embeddedkafka.Start(ctx, embeddedkafka.Config{Dir: filepath.Join(cfg.Data, "kafka"), Listen: cfg.Kafka.Listen,
+			MaxLogBytes: int64(cfg.Kafka.MaxLogBytes), Inputs: []string{bus.RawText, bus.InferenceLogs, bus.UserFeedback}}, log)
 		if err != nil {
 			return nil, err
 		}
@@ -114,7 +115,41 @@ func open(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error)
 	if err := a.bus.Ensure(ctx); err != nil {
 		return nil, err
 	}
+	if err := a.noteTopics(); err != nil {
+		return nil, err
+	}
 	return a, clickhouse.Migrate(ctx, a.conn, cfg.ClickHouse.Database)
+}
+
+// noteTopics remembers which topics there are, and says when one was made anew: what it
+// held before is not read again, and stays in ClickHouse and the lake under its old id.
+func (a *app) noteTopics() error {
+	path := filepath.Join(a.cfg.Data, "topics.json")
+	before, now := map[string]string{}, map[string]string{}
+	if data, err := os.ReadFile(path); err == nil {
+		if err := json.Unmarshal(data, &before); err != nil {
+			a.log.Warn("which topics there were is not known", "file", path, "error", err)
+		}
+	}
+	for _, spec := range a.cfg.Topics.Specs() {
+		topic, err := a.bus.Topic(spec.Name)
+		if err != nil {
+			return err
+		}
+		now[spec.Name] = topic.ID.String()
+		if old := before[spec.Name]; old != "" && old != now[spec.Name] {
+			a.log.Warn("the topic was made anew since the last start; what it held before stays in ClickHouse and the lake, under its old id",
+				"topic", spec.Name, "old_id", old, "id", now[spec.Name])
+		}
+	}
+	data, err := json.MarshalIndent(now, "", "  ")
+	if err == nil {
+		err = os.WriteFile(path, append(data, '\n'), 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("note the topics: %w", err)
+	}
+	return nil
 }
 
 func isFolder(path string) bool {

@@ -115,9 +115,14 @@ func runImport(ctx context.Context, env *environment, c Config, cfg importer.Con
 		return fmt.Sprintf("%s  %s events  %s bad  %s/s", console.Bar(p.Bytes, max(total, p.Bytes), 24), console.Count(p.Events), console.Count(p.Bad), console.Count(int64(float64(p.Events)/seconds)))
 	}
 	var saving error
+	patience := newPatience(func() {
+		live.Println("nothing was taken for " + waitTold.String() + ": " + whyNot(ctx, c))
+	})
+	defer patience.stop()
 	p, err := importer.Run(ctx, cfg, importer.Deps{
 		Client: cl,
 		Progress: func(p importer.Progress) {
+			patience.moved()
 			live.Update(line(p))
 			if time.Since(saved) > saveEvery && p.Last != "" {
 				saved = time.Now()
@@ -170,4 +175,30 @@ func saveImport(path string, s importState) error {
 		return fmt.Errorf("note how far the import came: %w", err)
 	}
 	return nil
+}
+
+// waitTold is after how long without an acknowledgement the reason is looked for.
+const waitTold = 5 * time.Second
+
+// patience calls tell when nothing has moved for waitTold.
+type patience struct{ timer *time.Timer }
+
+func newPatience(tell func()) *patience { return &patience{time.AfterFunc(waitTold, tell)} }
+
+func (p *patience) moved() { p.timer.Reset(waitTold) }
+func (p *patience) stop()  { p.timer.Stop() }
+
+// whyNot says what is known of a log that takes nothing.
+func whyNot(ctx context.Context, c Config) string {
+	const waiting = "the brokers do not answer, or refuse; what is in hand waits"
+	at, err := running(c)
+	if err != nil {
+		return waiting
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	if _, down, err := readiness(ctx, at.HTTP); err == nil && down["inputs"] != "" {
+		return down["inputs"]
+	}
+	return waiting
 }

@@ -48,31 +48,41 @@ func statusCommand() *command {
 // readyTimeout bounds the question whether a millrace is ready.
 const readyTimeout = 5 * time.Second
 
-func printReadiness(ctx context.Context, w io.Writer, http1 string) {
+func printReadiness(ctx context.Context, w io.Writer, address string) {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
+	ready, down, err := readiness(ctx, address)
+	switch {
+	case err != nil:
+		fmt.Fprintf(w, "it does not answer: %v\n", err)
+	case ready:
+		fmt.Fprintln(w, "every role is up")
+	default:
+		for role, why := range down {
+			fmt.Fprintf(w, "%s is down: %s\n", role, console.Clean(why))
+		}
+	}
+}
+
+// readiness asks a running millrace, and says what is down, and why.
+func readiness(ctx context.Context, address string) (ready bool, down map[string]string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz", http.NoBody)
+	if err != nil {
+		return false, nil, fmt.Errorf("ask %s: %w", address, err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false, nil, fmt.Errorf("ask %s: %w", address, err)
+	}
+	defer resp.Body.Close()
 	var answer struct {
 		Ready bool              `json:"ready"`
 		Down  map[string]string `json:"down"`
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+http1+"/readyz", http.NoBody)
-	if err == nil {
-		var resp *http.Response
-		if resp, err = http.DefaultClient.Do(req); err == nil {
-			err = json.NewDecoder(resp.Body).Decode(&answer)
-			_ = resp.Body.Close() // it was only read
-		}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return false, nil, fmt.Errorf("ask %s: %w", address, err)
 	}
-	switch {
-	case err != nil:
-		fmt.Fprintf(w, "it does not answer: %v\n", err)
-	case answer.Ready:
-		fmt.Fprintln(w, "every role is up")
-	default:
-		for role, why := range answer.Down {
-			fmt.Fprintf(w, "%s is down: %s\n", role, console.Clean(why))
-		}
-	}
+	return answer.Ready, answer.Down, nil
 }
 
 func (a *app) status(ctx context.Context, w io.Writer) error {

@@ -113,6 +113,9 @@ func printLines(w io.Writer, r *verify.Report) error {
 	if len(outcomes) > 0 {
 		fmt.Fprintf(w, "inputs became %s\n", strings.Join(outcomes, ", "))
 	}
+	if r.Lost > 0 {
+		fmt.Fprintln(w, "what the stages and sinks did not reach within --wait counts as lost; millrace status shows how far they are")
+	}
 	_, err := fmt.Fprintf(w, "%s lost, %s doubled\n", console.Count(r.Lost), console.Count(r.Doubled))
 	return err
 }

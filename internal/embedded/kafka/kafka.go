@@ -31,6 +31,8 @@ type Config struct {
 	Listen string
 	// MaxLogBytes bounds the log: a reload after a kill -9 peaks near its size in memory.
 	MaxLogBytes int64
+	// Inputs are the topics that take nothing while the log or the disk is full.
+	Inputs []string
 }
 
 // Free space below which the broker takes nothing new: its log must not meet a full
@@ -59,6 +61,8 @@ type Server struct {
 	done    sync.WaitGroup
 	bytes   atomic.Int64
 	full    atomic.Pointer[string]
+	// refusing is true while refuseInputs looks at what is produced.
+	refusing atomic.Bool
 }
 
 // Validate says what is wrong with c.
@@ -142,8 +146,8 @@ func (s *Server) Addr() string { return s.addr }
 // LogBytes is the size of the log on disk, as it was last measured.
 func (s *Server) LogBytes() int64 { return s.bytes.Load() }
 
-// Room returns ErrFull, with the reason, while nothing new may be taken. Producers of
-// inputs ask it; what Millrace itself writes goes on, so that the pipeline drains.
+// Room returns ErrFull, with the reason, while nothing new may be taken. Meanwhile inputs
+// are refused; what the stages write goes on, so that the pipeline drains.
 func (s *Server) Room() error {
 	if why := s.full.Load(); why != nil {
 		return fmt.Errorf("%w: %s", ErrFull, *why)
@@ -199,7 +203,11 @@ func (s *Server) measure() {
 		s.full.Store(nil)
 		return
 	}
-	if s.full.Swap(&why) == nil {
+	first := s.full.Swap(&why) == nil
+	if s.refusing.CompareAndSwap(false, true) {
+		s.refuseInputs()
+	}
+	if first {
 		s.log.Error("the embedded log takes no new inputs", "reason", why)
 	}
 }

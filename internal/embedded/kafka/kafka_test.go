@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -61,5 +63,44 @@ func TestRestart(t *testing.T) {
 			t.Fatalf("a log of %d bytes above its limit of 1 has room", s.LogBytes())
 		}
 		s.Close()
+	}
+}
+
+// TestFull checks that a full broker refuses inputs with an error that producers repeat,
+// goes on taking what the stages write, and takes inputs again once there is room.
+func TestFull(t *testing.T) {
+	cfg := Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", MaxLogBytes: 64 << 20, Inputs: []string{"in"}}
+	s, err := start(t, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(s.Addr()), kgo.RecordRetries(1), kgo.DisableIdempotentWrite())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	ctx := context.Background()
+	if _, err := kadm.NewClient(cl).CreateTopics(ctx, 1, 1, nil, "in", "out"); err != nil {
+		t.Fatal(err)
+	}
+	produce := func(topic string) error {
+		return cl.ProduceSync(ctx, &kgo.Record{Topic: topic, Value: []byte("x")}).FirstErr()
+	}
+	limit := s.cfg.MaxLogBytes
+	for range 2 {
+		s.cfg.MaxLogBytes = 1
+		s.measure()
+		if err := produce("in"); !errors.Is(err, kerr.KafkaStorageError) || !kerr.IsRetriable(err) {
+			t.Fatalf("an input to a full broker gave %v", err)
+		}
+		if err := produce("out"); err != nil {
+			t.Fatalf("a stage cannot write to a full broker: %v", err)
+		}
+		s.cfg.MaxLogBytes = limit
+		s.measure()
+		if err := produce("in"); err != nil {
+			t.Fatalf("an input to a broker that has room again gave %v", err)
+		}
 	}
 }
