@@ -2,6 +2,7 @@ package schemas
 
 import (
 	"bytes"
+	"errors"
 	"reflect"
 	"testing"
 
@@ -54,7 +55,8 @@ func TestJSONRoundTrip(t *testing.T) {
 
 // missing is the field that err says is missing.
 func missing(err error) string {
-	if f, ok := err.(*FieldError); ok && f.Class == ClassMissingField {
+	var f *FieldError
+	if errors.As(err, &f) && f.Class == ClassMissingField {
 		return f.Field
 	}
 	return ""

@@ -132,7 +132,7 @@ func tokens(text string) string {
 		word := unicode.IsLetter(c) || unicode.IsDigit(c)
 		for end < len(text) {
 			next, s := utf8.DecodeRuneInString(text[end:])
-			if word != (unicode.IsLetter(next) || unicode.IsDigit(next)) && !(word && (next == '\'' || unicode.IsMark(next))) || !word && next != c {
+			if word != (unicode.IsLetter(next) || unicode.IsDigit(next)) && (!word || next != '\'' && !unicode.IsMark(next)) || !word && next != c {
 				break
 			}
 			end += s

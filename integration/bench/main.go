@@ -59,15 +59,15 @@ func main() {
 			os.Exit(runChild(os.Args[2:]))
 		}
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx); err != nil {
+	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context) error {
+func run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	var o options
 	flag.BoolVar(&o.full, "full", false, "also what takes minutes: a minute of latency, memory after a million events")
 	flag.IntVar(&o.rounds, "rounds", 5, "`TURNS` of each contestant; the medians are given")

@@ -103,8 +103,7 @@ func (g *group) run(ctx context.Context) error {
 		}
 	}
 	cancel()
-	<-polled
-	err = errors.Join(err, g.releaseAll())
+	err = errors.Join(err, <-polled, g.releaseAll())
 	hintCtx, done := context.WithTimeout(context.Background(), 2*time.Second)
 	defer done()
 	g.commitHints(hintCtx)
@@ -125,7 +124,7 @@ func (g *group) poll(ctx context.Context) error {
 	for {
 		fetches := g.consumer.PollRecords(ctx, pollRecords)
 		if fetches.IsClientClosed() || ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // being told to stop is no error
 		}
 		var err error
 		fetches.EachError(func(topic string, partition int32, e error) {

@@ -262,7 +262,7 @@ func readFile[R any](ctx context.Context, s objstore.Store, f File, each func(*R
 		return fmt.Errorf("lake: open %s: %w", f.Key, err)
 	}
 	r := parquet.NewGenericReader[R](file)
-	defer r.Close()
+	defer func() { _ = r.Close() }() // it was only read
 	var rows int64
 	buf := make([]R, rowsAtOnce)
 	for {

@@ -120,9 +120,9 @@ func (p *Partition) Restore(ctx context.Context, store objstore.Store) (restored
 		return false, nil, err
 	}
 	for i := len(keys) - 1; i >= 0; i-- {
-		position, err := strconv.ParseInt(keys[i][strings.LastIndexByte(keys[i], '/')+1:], 10, 64)
-		if err != nil || position <= p.position {
-			break
+		position, ok := positionOf(keys[i])
+		if !ok || position <= p.position {
+			break // no checkpoint, or none that is ahead, and so are all before it
 		}
 		if err := p.load(ctx, store, keys[i]); err != nil {
 			damaged = append(damaged, fmt.Errorf("state: load checkpoint %s: %w", keys[i], err))
@@ -134,6 +134,12 @@ func (p *Partition) Restore(ctx context.Context, store objstore.Store) (restored
 		return true, damaged, nil
 	}
 	return false, damaged, nil
+}
+
+// positionOf reads the position out of a checkpoint's key.
+func positionOf(key string) (position int64, ok bool) {
+	position, err := strconv.ParseInt(key[strings.LastIndexByte(key, '/')+1:], 10, 64)
+	return position, err == nil
 }
 
 func (p *Partition) load(ctx context.Context, store objstore.Store, key string) error {

@@ -3,7 +3,6 @@ package drift
 import (
 	"compress/gzip"
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"reflect"
@@ -143,8 +142,8 @@ func TestStreams(t *testing.T) {
 		}
 		precision, recall := float64(truth)/float64(max(1, len(alarms))), float64(truth)/float64(len(s.Drifts))
 		f1 := 2 * precision * recall / max(1e-9, precision+recall)
-		t.Log(fmt.Sprintf("%s: F1 %.3f, %d of %d found, mean delay %d, %.3f false alarms per 1,000",
-			name, f1, truth, len(s.Drifts), delay/int64(max(1, truth)), 1000*float64(len(alarms)-truth)/float64(len(s.Correct))))
+		t.Logf("%s: F1 %.3f, %d of %d found, mean delay %d, %.3f false alarms per 1,000",
+			name, f1, truth, len(s.Drifts), delay/int64(max(1, truth)), 1000*float64(len(alarms)-truth)/float64(len(s.Correct)))
 		if false1000 := 1000 * float64(len(alarms)-truth) / float64(len(s.Correct)); false1000 > .1 {
 			t.Errorf("%s: %.3f false alarms per 1,000, at most .1", name, false1000)
 		}

@@ -39,8 +39,8 @@ func TestBothPaths(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if res := post(t, api, string(body), &said); res.StatusCode != http.StatusOK {
-			t.Fatalf("text %d: status %d", i, res.StatusCode)
+		if res := post(t, api, string(body), &said); res.Code != http.StatusOK {
+			t.Fatalf("text %d: status %d", i, res.Code)
 		}
 		in.EventID = string(rune('a' + i))
 		m := r.clean(in)
@@ -89,8 +89,8 @@ func TestChampions(t *testing.T) {
 		if version == "" {
 			var problem map[string]string
 			res := post(t, api, `{"text":"the same text"}`, &problem)
-			if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" || !strings.Contains(problem["error"], "m has no champion yet") {
-				t.Errorf("before a champion: %d %v", res.StatusCode, problem)
+			if res.Code != http.StatusServiceUnavailable || res.Header().Get("Retry-After") == "" || !strings.Contains(problem["error"], "m has no champion yet") {
+				t.Errorf("before a champion: %d %v", res.Code, problem)
 			}
 			if inf != nil {
 				t.Errorf("before a champion: %s", inf.AppendJSON(nil))
@@ -98,8 +98,8 @@ func TestChampions(t *testing.T) {
 			return
 		}
 		var said Answer
-		if res := post(t, api, `{"text":"the same text"}`, &said); res.StatusCode != http.StatusOK || said.ModelVersion != version || said.Prediction != label {
-			t.Errorf("HTTP: %d %+v, want %s", res.StatusCode, said, version)
+		if res := post(t, api, `{"text":"the same text"}`, &said); res.Code != http.StatusOK || said.ModelVersion != version || said.Prediction != label {
+			t.Errorf("HTTP: %d %+v, want %s", res.Code, said, version)
 		}
 		if inf == nil || inf.ModelVersion != version || inf.Prediction != label {
 			t.Errorf("the log: %v, want %s", inf, version)
@@ -221,8 +221,8 @@ func TestRequests(t *testing.T) {
 		{`{"text":` + quoted(strings.Repeat("a", 200)) + `}`, http.StatusRequestEntityTooLarge, "more than 200 bytes"},
 	} {
 		var problem map[string]string
-		if res := post(t, api, x.body, &problem); res.StatusCode != x.status || !strings.Contains(problem["error"], x.says) {
-			t.Errorf("%.30s: %d %q, want %d and %q", x.body, res.StatusCode, problem["error"], x.status, x.says)
+		if res := post(t, api, x.body, &problem); res.Code != x.status || !strings.Contains(problem["error"], x.says) {
+			t.Errorf("%.30s: %d %q, want %d and %q", x.body, res.Code, problem["error"], x.status, x.says)
 		}
 	}
 	w := httptest.NewRecorder()
@@ -247,7 +247,7 @@ func TestRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	var problem map[string]string
-	if res := post(t, down, `{"text":"a text"}`, &problem); res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" || !strings.Contains(problem["error"], "no broker") {
-		t.Errorf("without a log: %d %v; what is not on the log must not be answered", res.StatusCode, problem)
+	if res := post(t, down, `{"text":"a text"}`, &problem); res.Code != http.StatusServiceUnavailable || res.Header().Get("Retry-After") == "" || !strings.Contains(problem["error"], "no broker") {
+		t.Errorf("without a log: %d %v; what is not on the log must not be answered", res.Code, problem)
 	}
 }

@@ -179,14 +179,14 @@ func (r *rig) api(cfg Config) *API {
 }
 
 // post asks and decodes the answer into.
-func post(t *testing.T, h http.Handler, body string, into any) *http.Response {
+func post(t *testing.T, h http.Handler, body string, into any) *httptest.ResponseRecorder {
 	t.Helper()
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/predict", strings.NewReader(body)))
 	if err := json.Unmarshal(w.Body.Bytes(), into); err != nil {
 		t.Fatalf("%s: %v: %s", body, err, w.Body)
 	}
-	return w.Result()
+	return w
 }
 
 // clean is what clean makes of a text; nil where it is refused.

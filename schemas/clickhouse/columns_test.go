@@ -164,7 +164,7 @@ func TestStatements(t *testing.T) {
 				t.Errorf("%s: the column %s is missing", k, c.Name)
 			}
 		}
-		key := create[strings.Index(create, "ORDER BY"):]
+		_, key, _ := strings.Cut(create, "ORDER BY")
 		if !strings.Contains(key, "(tenant, ") || !strings.HasSuffix(key, ", _origin_topic_id, _origin_partition, _origin_offset, _origin_index, _step)") {
 			t.Errorf("%s: the sort key is %s", k, key)
 		}

@@ -2,6 +2,7 @@ package schemaparquet
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"reflect"
 	"strings"
@@ -103,7 +104,7 @@ func TestRowsReadBack(t *testing.T) {
 	data := written(t, schemas.KindInference, rows)
 	r := parquet.NewGenericReader[InferenceRow](bytes.NewReader(data))
 	got := make([]InferenceRow, rows+1)
-	if n, err := r.Read(got); n != rows || err != io.EOF {
+	if n, err := r.Read(got); n != rows || !errors.Is(err, io.EOF) {
 		t.Fatalf("read %d rows, %v", n, err)
 	}
 	for n := range rows {

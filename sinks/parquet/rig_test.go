@@ -1,6 +1,7 @@
 package parquet
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -196,7 +197,7 @@ func readFile(t testing.TB, s objstore.Store, key string) []row {
 	r := parquetgo.NewGenericReader[row](f)
 	defer r.Close()
 	rows := make([]row, f.NumRows())
-	if n, err := r.Read(rows); n != len(rows) || err != nil && err != io.EOF {
+	if n, err := r.Read(rows); n != len(rows) || err != nil && !errors.Is(err, io.EOF) {
 		t.Fatalf("%s: %d rows of %d: %v", key, n, len(rows), err)
 	}
 	return rows
