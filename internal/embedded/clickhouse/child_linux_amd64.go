@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -49,7 +48,7 @@ func serveChild(cfg Config, log *slog.Logger, gone <-chan struct{}) error {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return fmt.Errorf("clickhouse: make %s: %w", cfg.Dir, err)
 	}
-	if err := os.WriteFile(filepath.Join(cfg.Dir, "config.xml"), []byte(cfg.engineConfig()), 0o600); err != nil {
+	if err := os.WriteFile(cfg.configFile(), []byte(cfg.engineConfig()), 0o600); err != nil {
 		return fmt.Errorf("clickhouse: write the engine's configuration: %w", err)
 	}
 	listener, err := net.Listen("tcp", cfg.Listen)

@@ -7,11 +7,13 @@
 package clickhouse
 
 import (
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -39,7 +41,7 @@ type Config struct {
 const (
 	outsideSeconds    = 60
 	outsideMemory     = 1 << 30
-	maxWholeResult    = 256 << 20 // of formats that cannot be streamed
+	maxWholeResult    = 256 << 20 // of formats that cannot be streamed, in the engine's blocks and as it is sent
 	maxStatement      = 16 << 20
 	maxConcurrent     = 32
 	insertChunk       = 1 << 20
@@ -70,13 +72,35 @@ func (c Config) DSN(addr, database string) string {
 func (c Config) args() []string {
 	return []string{
 		"clickhouse", "--path=" + filepath.Join(c.Dir, "data"),
-		"--config-file=" + filepath.Join(c.Dir, "config.xml"),
+		"--config-file=" + c.configFile(),
 	}
 }
 
-// engineConfig is the engine's own configuration: what is acknowledged is on disk.
+// outsideRole is the engine's role of strangers; its grants hold whatever guard oversees.
+const outsideRole = "outside"
+
+// engineConfig is the engine's own configuration: what is acknowledged is on disk, and a
+// connection that takes the role of strangers reads tables and nothing else. The engine
+// knows one user, whose rights are those of the roles that a connection has taken.
 func (c Config) engineConfig() string {
 	return fmt.Sprintf(`<clickhouse>
+  <user_directories><users_xml><path>%s</path></users_xml></user_directories>
+  <profiles><default/></profiles>
+  <quotas><default/></quotas>
+  <roles>
+    <inside><grants><query>GRANT ALL ON *.*</query></grants></inside>
+    <outside><grants>
+      <query>GRANT SHOW, SELECT ON *.*</query>
+      <query>GRANT CREATE TEMPORARY TABLE ON *.*</query><!-- for numbers() and its like -->
+    </grants></outside>
+  </roles>
+  <users><default>
+    <password/>
+    <networks><ip>::/0</ip></networks>
+    <profile>default</profile>
+    <quota>default</quota>
+    <grants><query>GRANT inside</query><query>GRANT outside</query></grants>
+  </default></users>
   <max_server_memory_usage>%d</max_server_memory_usage>
   <merge_tree>
     <fsync_after_insert>1</fsync_after_insert>
@@ -85,5 +109,13 @@ func (c Config) engineConfig() string {
   <background_pool_size>2</background_pool_size>
   <mark_cache_size>67108864</mark_cache_size>
 </clickhouse>
-`, c.MaxMemory)
+`, escapeXML(c.configFile()), c.MaxMemory)
+}
+
+func (c Config) configFile() string { return filepath.Join(c.Dir, "config.xml") }
+
+func escapeXML(s string) string {
+	var b strings.Builder
+	_ = xml.EscapeText(&b, []byte(s)) // a Builder takes everything
+	return b.String()
 }

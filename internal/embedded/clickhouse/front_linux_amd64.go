@@ -144,6 +144,13 @@ func (f *front) prepare(c *conn, req *request, comment string) error {
 			fmt.Sprintf("max_execution_time = %d", outsideSeconds),
 			fmt.Sprintf("max_memory_usage = %d", outsideMemory),
 			"final = 1", "readonly = 1")
+		if !req.streams() {
+			// The engine holds such an answer whole, beside the query's own memory.
+			set = append(set, fmt.Sprintf("max_result_bytes = %d", maxWholeResult))
+		}
+		if _, err := c.exec("SET ROLE "+outsideRole, "Null"); err != nil {
+			return err
+		}
 	}
 	if req.database != "" {
 		if _, err := c.exec("USE "+quoteName(req.database), "Null"); err != nil {
@@ -178,7 +185,7 @@ func (f *front) answer(w http.ResponseWriter, r *http.Request, c *conn, req *req
 	if err != nil {
 		return err
 	}
-	if streams(format) && selects.MatchString(req.query) {
+	if req.streams() {
 		begun := false
 		_, err := c.stream(req.query, format, func(b []byte) error {
 			if !begun {

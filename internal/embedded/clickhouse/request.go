@@ -219,6 +219,11 @@ func (req *request) isHello() bool {
 	return req.query == helloQuery && req.format() == "Native" && req.protocolVersion() > 0
 }
 
+// streams says whether the answer goes out as it comes.
+func (req *request) streams() bool {
+	return streams(req.format()) && selects.MatchString(req.query)
+}
+
 // streams says whether the pieces of a result in format, each a document, are one
 // document when they are put together.
 func streams(format string) bool {

@@ -137,6 +137,7 @@ func TestOutside(t *testing.T) {
 	for _, q := range []string{
 		"SELECT sum(a) FROM t", "select count() from numbers(10)", "SHOW TABLES", "DESCRIBE TABLE t", "EXISTS TABLE t",
 		"WITH x AS (SELECT 1 AS a) SELECT * FROM x", "SELECT * FROM t FORMAT JSON", "EXPLAIN SELECT 1",
+		"SELECT a FROM t -- so it is\n FORMAT CSV SETTINGS readonly = 1",
 	} {
 		if code, body := outside(t, s, q); code != 200 || body == "" {
 			t.Errorf("%s: got %d %s", q, code, body)
@@ -152,11 +153,25 @@ func TestOutside(t *testing.T) {
 		"INSERT INTO FUNCTION file('" + secret + "') SELECT 1", "SELECT 1 INTO OUTFILE '" + secret + ".out'",
 		"SELECT 1; SELECT 2", "SET readonly = 0", "SELECT 1 SETTINGS readonly = 0", "SYSTEM SHUTDOWN", "KILL QUERY WHERE 1",
 		"WITH (SELECT * FROM file('" + secret + "', 'LineAsString')) AS x SELECT x", "EXPLAIN SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
+		"SELECT * APPLY(file) FROM (SELECT '" + secret + "' AS a)", "SELECT COLUMNS('a') APPLY file FROM (SELECT '" + secret + "' AS a)",
+		"SELECT 1 -- FORMAT JSON SETTINGS\n, file('" + secret + "')", "SELECT file('" + secret + "') FORMAT JSON -- so",
+		"SELECT * FROM system.stack_trace", "SELECT 1 IN (SELECT thread_id FROM system.`stack_trace`)", "SELECT 1 IN system.stack_trace",
+		"SELECT * FROM merge('system', 'stack_trace')",
 	} {
 		code, body := outside(t, s, q)
 		if code == 200 || strings.Contains(body, "hidden") {
 			t.Errorf("a stranger ran %q: %d %s", q, code, body)
 		}
+	}
+	// What guard may overlook, the engine refuses by the role.
+	for _, q := range []string{"INSERT INTO t SELECT 3", "SELECT * FROM file('" + secret + "', 'LineAsString')", "DROP TABLE t"} {
+		code, body := outside(t, s, "SET ROLE outside; "+q, "user", User, "password", "secret")
+		if code != http.StatusForbidden || !strings.Contains(body, "the grant") {
+			t.Errorf("the role of strangers let %q pass: %d %s", q, code, body)
+		}
+	}
+	if code, body := outside(t, s, "SELECT number FROM numbers(100000000) FORMAT JSON"); code == 200 || !strings.Contains(body, "Code: 396") {
+		t.Errorf("a great answer that must be held whole gave %d %.300s", code, body)
 	}
 	if code, _ := outside(t, s, "SELECT 1", "user", User, "password", "wrong"); code != http.StatusUnauthorized {
 		t.Errorf("a wrong password gave %d", code)
