@@ -48,6 +48,7 @@ check-generated: ## Fail where generated files are not current.
 	cd schemas/gen && go test ./... && go run . -check ..
 
 integration: deps build ## Tests with the real engines and foreign clients.
+	sh integration/setup.sh $(CACHE)
 	go test -tags integration -count 1 -timeout 30m ./integration/...
 
 cross: ## Build for the platforms without an embedded ClickHouse.

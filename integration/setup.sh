@@ -1,0 +1,46 @@
+#!/bin/sh
+# Installs the foreign clients that the integration tests use: kcat into the system,
+# Python's and Java's into a cache folder: CACHE/venv and CACHE/jdbc. What is there is
+# kept; a folder counts only where it was made from the list that is here now.
+set -eu
+cache=${1:?usage: setup.sh CACHE}
+here=$(cd "$(dirname "$0")" && pwd)
+mkdir -p "$cache"
+cache=$(cd "$cache" && pwd)
+
+need() { # PROGRAM WHAT
+  command -v "$1" >/dev/null || { echo "$1 is missing: the integration tests need $2" >&2; exit 1; }
+}
+need curl "curl"
+need java "Java 17 or later"
+need mvn "Maven 3.8 or later"
+need python3 "Python 3.10 or later, with venv"
+
+if ! command -v kcat >/dev/null; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "installing kcat"
+    # Without an update, a fresh machine's package lists may be empty or old.
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq kcat; } >/dev/null
+  else
+    echo "kcat is missing: install the package kcat (apt-get install kcat, brew install kcat)" >&2
+    exit 1
+  fi
+fi
+
+# made FOLDER LIST: whether the folder was made from the list as it is.
+made() { cmp -s "$1/.made-from" "$2"; }
+
+if ! made "$cache/venv" "$here/requirements.txt"; then
+  echo "installing Python's clients"
+  rm -rf "$cache/venv"
+  python3 -m venv "$cache/venv"
+  "$cache/venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --requirement "$here/requirements.txt"
+  cp "$here/requirements.txt" "$cache/venv/.made-from"
+fi
+
+if ! made "$cache/jdbc" "$here/jdbc/pom.xml"; then
+  echo "installing Java's client"
+  rm -rf "$cache/jdbc"
+  mvn --quiet --batch-mode -Dstyle.color=never --file "$here/jdbc/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$cache/jdbc"
+  cp "$here/jdbc/pom.xml" "$cache/jdbc/.made-from"
+fi
