@@ -61,6 +61,10 @@ func (f *Follower) CaughtUp() bool {
 	return true
 }
 
+// Positions returns, by partition, the offset behind what Next has read, skipped records
+// included.
+func (f *Follower) Positions() map[int32]int64 { return f.next }
+
 // Skipped returns, by partition, how many records did not count so far: written again
 // after a crash, or behind a gap.
 func (f *Follower) Skipped() map[int32]int64 { return f.skipped }

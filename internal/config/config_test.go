@@ -31,7 +31,7 @@ type sample struct {
 	Rate    float64       `yaml:"rate"`
 	On      bool          `yaml:"on"`
 	Servers []server      `yaml:"servers"`
-	hidden  int //nolint:unused // the file may not set it
+	hidden  int           //nolint:unused // the file may not set it
 }
 
 func (s sample) Validate() error {

@@ -45,8 +45,9 @@ const (
 	// seconds, so a run that takes a second of the real world may not cost it days.
 	holdAtMost = 30 * time.Second
 	// stepMails is after how many mails the replay waits until the loop has read them
-	// and their answers: a tenth of a second here is hours of that autumn.
-	stepMails = 50
+	// and their answers, and used what it learned: a second here is days of that autumn.
+	// What a run reports does so not depend on its pace.
+	stepMails = 25
 )
 
 // gate holds the replay back while a model is being made.
@@ -202,16 +203,11 @@ func (r *replay) give(i int, yield func(importer.Item, error) bool) bool {
 // pace waits until mail n of the stretch is due, for the loop, and while a model is being
 // made.
 func (r *replay) pace(ctx context.Context, n int) error {
-	if step := n%stepMails == 0; step || r.gate.Busy() {
+	if n%stepMails == 0 {
 		began := time.Now()
-		if step {
-			if err := r.gate.Caught(ctx); err != nil {
-				return err
-			}
+		if err := r.hold(ctx); err != nil {
+			return err
 		}
-		hold, cancel := context.WithTimeout(ctx, holdAtMost)
-		_ = r.gate.Idle(hold) // a model that takes longer is not waited for
-		cancel()
 		r.held.Add(int64(time.Since(began)))
 	}
 	due := r.began.Add(time.Duration(r.held.Load()) + time.Duration(float64(n)/(mailsPerSecond*r.opts.Pace)*float64(time.Second)))
@@ -222,6 +218,23 @@ func (r *replay) pace(ctx context.Context, n int) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// hold waits until the loop has nothing left to do; a model that takes longer than
+// holdAtMost is not waited for.
+func (r *replay) hold(ctx context.Context) error {
+	until := time.Now().Add(holdAtMost)
+	for {
+		if err := r.gate.Caught(ctx); err != nil {
+			return err
+		}
+		if !r.gate.Busy() || time.Now().After(until) {
+			return nil
+		}
+		idle, cancel := context.WithDeadline(ctx, until)
+		_ = r.gate.Idle(idle) // at its end it is looked once more
+		cancel()
+	}
 }
 
 // labels are those that a wrong one is taken from.

@@ -26,6 +26,7 @@ type watch struct {
 
 	mu   sync.Mutex
 	fold *registry.Fold
+	at   map[int32]int64 // the offsets behind what is folded
 }
 
 // run follows until ctx ends.
@@ -49,6 +50,7 @@ func (w *watch) run(ctx context.Context) error {
 				break
 			}
 		}
+		w.at = maps.Clone(f.Positions())
 		w.mu.Unlock()
 		if err != nil {
 			return err
@@ -88,6 +90,20 @@ func (w *watch) Idle(ctx context.Context) error { return await(ctx, func() bool 
 // loop are the stages between a text and the decision about a model, in the data's order.
 var loop = []string{"clean", "predict", "join", "drift-errors", "drift-texts", trainers.StepRegistry, trainers.StepPolicy, trainers.StepRollout}
 
+// folded waits until everything up to ends is in the fold.
+func (w *watch) folded(ctx context.Context, ends map[int32]int64) error {
+	return await(ctx, func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for n, end := range ends {
+			if w.at[n] < end {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // Caught implements gate. A decider writes to the topic that it reads, so one pass over
 // the deciders that changes nothing ends it.
 func (w *watch) Caught(ctx context.Context) error {
@@ -110,8 +126,11 @@ func (w *watch) Caught(ctx context.Context) error {
 			}
 		}
 		after, err := w.bus.Ends(ctx, bus.ModelEvents)
-		if err != nil || maps.Equal(before, after) {
+		if err != nil {
 			return err
+		}
+		if maps.Equal(before, after) {
+			return w.folded(ctx, after)
 		}
 	}
 }

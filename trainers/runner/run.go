@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -122,13 +123,20 @@ func (w *work) train(ctx context.Context) (map[string]float64, error) {
 	return map[string]float64{"examples": float64(w.trained.Examples), "labels": float64(len(w.candidate.Labels())), "bytes": float64(w.trained.Bytes)}, nil
 }
 
-// training are the examples of the training side that keep lets through.
+// training are the examples of the training side that keep lets through, by content hash:
+// a model is a function of what was seen and not of the order in which partitions were
+// read.
 func (w *work) training(keep func(*dataset.Example) bool) []trainers.Example {
-	var out []trainers.Example
+	var kept []*dataset.Example
 	for i := range w.data.Examples {
 		if e := &w.data.Examples[i]; !e.Test && keep(e) {
-			out = append(out, trainers.Example{Text: e.Text, Label: e.Label, Weight: e.Weight})
+			kept = append(kept, e)
 		}
+	}
+	slices.SortFunc(kept, func(a, b *dataset.Example) int { return strings.Compare(a.ContentHash, b.ContentHash) })
+	out := make([]trainers.Example, len(kept))
+	for i, e := range kept {
+		out[i] = trainers.Example{Text: e.Text, Label: e.Label, Weight: e.Weight}
 	}
 	return out
 }
