@@ -25,6 +25,7 @@ import (
 	"github.com/millrace-io/millrace/internal/bus"
 	embeddedch "github.com/millrace-io/millrace/internal/embedded/clickhouse"
 	embeddedkafka "github.com/millrace-io/millrace/internal/embedded/kafka"
+	"github.com/millrace-io/millrace/internal/lake"
 	"github.com/millrace-io/millrace/internal/objstore"
 	"github.com/millrace-io/millrace/internal/state"
 	"github.com/millrace-io/millrace/sinks/clickhouse"
@@ -45,10 +46,14 @@ type app struct {
 	bus     *bus.Bus
 	conn    driver.Conn
 	address addresses
+	stores  stores // what this process fills
 	parts   *parts // of a deployment that runs here
 
 	closers []func() error // run in reverse
 }
+
+// stores are the ids of what the sinks fill. A new one is filled from the log's start.
+type stores struct{ ClickHouse, Lake string }
 
 // addresses are where a running deployment is reached; up writes them to run.json.
 type addresses struct {
@@ -115,15 +120,22 @@ func open(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error)
 	if err := a.bus.Ensure(ctx); err != nil {
 		return nil, err
 	}
-	if err := a.noteTopics(); err != nil {
+	if err := clickhouse.Migrate(ctx, a.conn, cfg.ClickHouse.Database); err != nil {
 		return nil, err
 	}
-	return a, clickhouse.Migrate(ctx, a.conn, cfg.ClickHouse.Database)
+	if a.stores.ClickHouse, err = clickhouse.StoreID(ctx, a.conn, cfg.ClickHouse.Database); err != nil {
+		return nil, err
+	}
+	if a.stores.Lake, err = lake.ID(ctx, a.objects); err != nil {
+		return nil, err
+	}
+	return a, a.noteIDs()
 }
 
-// noteTopics remembers which topics there are, and says when one was made anew: what it
-// held before is not read again, and stays in ClickHouse and the lake under its old id.
-func (a *app) noteTopics() error {
+// noteIDs remembers which topics and stores there are, and says when one was made anew:
+// what a topic held before is not read again, and stays in ClickHouse and the lake under
+// its old id; a store is filled again from the log.
+func (a *app) noteIDs() error {
 	path := filepath.Join(a.cfg.Data, "topics.json")
 	before, now := map[string]string{}, map[string]string{}
 	if data, err := os.ReadFile(path); err == nil {
@@ -140,6 +152,12 @@ func (a *app) noteTopics() error {
 		if old := before[spec.Name]; old != "" && old != now[spec.Name] {
 			a.log.Warn("the topic was made anew since the last start; what it held before stays in ClickHouse and the lake, under its old id",
 				"topic", spec.Name, "old_id", old, "id", now[spec.Name])
+		}
+	}
+	for name, id := range map[string]string{"ClickHouse": a.stores.ClickHouse, "the lake": a.stores.Lake} {
+		now[name] = id
+		if old := before[name]; old != "" && old != id {
+			a.log.Warn("a store was made anew since the last start; it is filled again from the log", "store", name)
 		}
 	}
 	data, err := json.MarshalIndent(now, "", "  ")

@@ -51,7 +51,7 @@ func parquetMillrace(ctx context.Context, t task) (result, error) {
 	}
 	cfg := parquet.DefaultConfig()
 	cfg.MaxAge = 3 * time.Second // the last ranges are not full; they need not wait a minute
-	stage, err := parquet.Stage(cfg, objects, slog.New(slog.DiscardHandler))
+	stage, err := parquet.Stage(cfg, objects, "", slog.New(slog.DiscardHandler))
 	if err != nil {
 		return result{}, err
 	}

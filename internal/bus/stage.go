@@ -71,13 +71,31 @@ type Stage struct {
 	// Inputs are the topics that it reads.
 	Inputs []string
 	Limits Limits
+	// Store names what a sink fills, where that is kept apart from local state: a database
+	// or a lake by its id. Another one holds nothing yet, so its position is of its own,
+	// and it is filled from the log's start.
+	Store string
 	// Open makes the Task of a partition, from the state as it was committed.
 	Open func(ctx context.Context, p Partition, st *state.Partition) (Task, error)
+}
+
+// maxStore bounds the id of a store: it is in keys of the state.
+const maxStore = 64
+
+// stateName is what the stage's position and state are kept under.
+func (s Stage) stateName() string {
+	if s.Store == "" {
+		return s.Name
+	}
+	return s.Name + "@" + s.Store
 }
 
 func (s Stage) validate() error {
 	if s.Name == "" || len(s.Name) > 64 || len(s.Inputs) == 0 || s.Open == nil {
 		return fmt.Errorf("bus: stage %q needs a name of at most 64 bytes, inputs and an Open", s.Name)
+	}
+	if len(s.Store) > maxStore {
+		return fmt.Errorf("bus: stage %s: the id of its store has %d bytes, at most %d are taken", s.Name, len(s.Store), maxStore)
 	}
 	if err := s.Limits.validate(); err != nil {
 		return fmt.Errorf("bus: stage %s: %w", s.Name, err)

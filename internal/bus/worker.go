@@ -73,7 +73,7 @@ type worker struct {
 // task there. A new Output is a new stretch of origins.
 func (b *Bus) openWorker(ctx context.Context, stage Stage, topic Topic, partition int32, producer *kgo.Client) (*worker, error) {
 	at := Partition{Topic: topic.Name, TopicID: topic.ID, Partition: partition}
-	st, err := b.state.Partition(stage.Name, topic.ID, partition)
+	st, err := b.state.Partition(stage.stateName(), topic.ID, partition)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@ package lake
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -73,6 +75,21 @@ func escape(s string) string {
 		fmt.Fprintf(&b, "%%%02X", c)
 	}
 	return b.String()
+}
+
+// ID names the lake: made where there is none, and gone with its files when the object
+// store is emptied.
+func ID(ctx context.Context, s objstore.Store) (string, error) {
+	const key = "ids/lake"
+	var made [16]byte
+	if _, err := rand.Read(made[:]); err != nil {
+		return "", fmt.Errorf("lake: make an id: %w", err)
+	}
+	if err := s.Create(ctx, key, []byte(hex.EncodeToString(made[:]))); err != nil && !errors.Is(err, objstore.ErrExists) {
+		return "", err
+	}
+	id, err := s.Get(ctx, key)
+	return string(id), err
 }
 
 type claim struct {

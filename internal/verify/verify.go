@@ -23,8 +23,9 @@ const verdictStep = "clean"
 // Store is a place where what Millrace wrote is kept: ClickHouse, the lake.
 type Store interface {
 	Name() string
-	// Reach waits until the store holds partition of topic up to end (exclusive).
-	Reach(ctx context.Context, topic bus.Topic, partition int32, end int64) error
+	// Reach waits until the store holds the row before end (exclusive), which has one.
+	// What an older topic of that name left does not count: it is of other origins.
+	Reach(ctx context.Context, topic bus.Topic, partition int32, end int64, origins []bus.TopicID) error
 	// Offsets returns the offsets below end that the store holds of partition of topic,
 	// by kind, in order, doubled ones doubled. origins are the topics whose records count
 	// as origins.
@@ -253,7 +254,11 @@ func (v *run) settleInputs() {
 func (v *run) compare(ctx context.Context, s Store, topic bus.Topic, line *Line, end int64, want map[schemas.Kind][]int64) error {
 	reach, cancel := context.WithTimeout(ctx, v.cfg.Wait)
 	defer cancel()
-	if err := s.Reach(reach, topic, line.Partition, end); err != nil && ctx.Err() != nil {
+	var stored int64 // the end of what has rows: claims have none
+	for _, offsets := range want {
+		stored = max(stored, offsets[len(offsets)-1]+1)
+	}
+	if err := s.Reach(reach, topic, line.Partition, stored, v.origins); err != nil && ctx.Err() != nil {
 		return err
 	} // what it has not reached by now shows below, down to offsets
 	got, err := s.Offsets(ctx, topic, line.Partition, end, v.origins)

@@ -82,13 +82,13 @@ func open(dsn string, settings ch.Settings) (driver.Conn, error) {
 	return conn, nil
 }
 
-// Stage is the sink into database over conn.
-func Stage(cfg Config, conn driver.Conn, database string, log *slog.Logger) (bus.Stage, error) {
+// Stage is the sink into database over conn; storeID is the database's, by StoreID.
+func Stage(cfg Config, conn driver.Conn, database, storeID string, log *slog.Logger) (bus.Stage, error) {
 	if err := cfg.Validate(); err != nil {
 		return bus.Stage{}, err
 	}
 	return bus.Stage{
-		Name: "clickhouse", Inputs: sinks.Topics(),
+		Name: "clickhouse", Inputs: sinks.Topics(), Store: storeID,
 		Limits: bus.Limits{MaxRecords: cfg.MaxRecords, MaxBytes: cfg.MaxBytes, Linger: cfg.Linger},
 		Open: func(context.Context, bus.Partition, *state.Partition) (bus.Task, error) {
 			return &task{conn: conn, database: database, log: log, names: sinks.TopicNames{}, tables: map[schemas.Kind]schemaclickhouse.Columns{}}, nil
@@ -185,28 +185,19 @@ func (s *Store) Name() string { return "clickhouse" }
 // reachEvery is how often a waiting reader looks.
 const reachEvery = 100 * time.Millisecond
 
-// Reach implements verify.Store: it waits until the last row below end is there. The
-// last record may be a claim, which has no row, so it settles for no further progress.
-func (s *Store) Reach(ctx context.Context, topic bus.Topic, partition int32, end int64) error {
-	var last int64 = -1
-	still := 0
+// Reach implements verify.Store.
+func (s *Store) Reach(ctx context.Context, topic bus.Topic, partition int32, end int64, origins []bus.TopicID) error {
 	for {
 		var top int64 = -1
 		for _, kind := range schemas.StoredKinds() {
 			var n int64
-			q := fmt.Sprintf("SELECT if(count() = 0, toInt64(-1), max(_offset)) FROM %s.%s WHERE _topic = $1 AND _partition = $2 AND _offset < $3", s.Database, kind)
+			q := fmt.Sprintf("SELECT if(count() = 0, toInt64(-1), max(_offset)) FROM %s.%s WHERE _topic = $1 AND _partition = $2 AND _offset < $3 AND _origin_topic_id IN (%s)", s.Database, kind, quoted(origins))
 			if err := s.Conn.QueryRow(ctx, q, topic.Name, partition, end).Scan(&n); err != nil {
 				return fmt.Errorf("clickhouse: %w", err)
 			}
 			top = max(top, n)
 		}
 		if top >= end-1 {
-			return nil
-		}
-		if still++; top != last {
-			still = 0
-		}
-		if last = top; still > 20 {
 			return nil
 		}
 		select {
@@ -217,15 +208,20 @@ func (s *Store) Reach(ctx context.Context, topic bus.Topic, partition int32, end
 	}
 }
 
+// quoted lists topic ids as SQL does.
+func quoted(ids []bus.TopicID) string {
+	all := make([]string, len(ids))
+	for i := range ids {
+		all[i] = "'" + ids[i].String() + "'"
+	}
+	return strings.Join(all, ", ")
+}
+
 // Offsets implements verify.Store.
 func (s *Store) Offsets(ctx context.Context, topic bus.Topic, partition int32, end int64, origins []bus.TopicID) (map[schemas.Kind][]int64, error) {
-	ids := make([]string, len(origins))
-	for i := range origins {
-		ids[i] = "'" + origins[i].String() + "'"
-	}
 	out := map[schemas.Kind][]int64{}
 	for _, kind := range schemas.StoredKinds() {
-		q := fmt.Sprintf("SELECT _offset FROM %s.%s WHERE _topic = $1 AND _partition = $2 AND _offset < $3 AND _origin_topic_id IN (%s) ORDER BY _offset", s.Database, kind, strings.Join(ids, ", "))
+		q := fmt.Sprintf("SELECT _offset FROM %s.%s WHERE _topic = $1 AND _partition = $2 AND _offset < $3 AND _origin_topic_id IN (%s) ORDER BY _offset", s.Database, kind, quoted(origins))
 		rows, err := s.Conn.Query(ctx, q, topic.Name, partition, end)
 		if err != nil {
 			return nil, fmt.Errorf("clickhouse: %w", err)

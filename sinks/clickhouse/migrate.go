@@ -2,7 +2,9 @@ package clickhouse
 
 import (
 	"context"
+	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -32,6 +34,30 @@ func Migrate(ctx context.Context, conn driver.Conn, database string) error {
 		}
 	}
 	return createViews(ctx, conn, database)
+}
+
+// StoreID names what the database holds: made where there is none, and gone with the
+// rows when the database goes. Two processes that make one at once agree on the first.
+func StoreID(ctx context.Context, conn driver.Conn, database string) (string, error) {
+	table := database + ".store_id"
+	made := "CREATE TABLE IF NOT EXISTS " + table + " (id String, made_at DateTime64(6, 'UTC')) ENGINE = MergeTree ORDER BY (made_at, id)"
+	if err := conn.Exec(ctx, made); err != nil {
+		return "", fmt.Errorf("clickhouse: make %s: %w", table, err)
+	}
+	for range 2 {
+		var id string
+		err := conn.QueryRow(ctx, "SELECT id FROM "+table+" ORDER BY made_at, id LIMIT 1").Scan(&id)
+		if err == nil {
+			return id, nil
+		}
+		if !errors.Is(err, sql.ErrNoRows) {
+			return "", fmt.Errorf("clickhouse: read %s: %w", table, err)
+		}
+		if err := conn.Exec(ctx, "INSERT INTO "+table+" SELECT toString(generateUUIDv4()), now64(6)"); err != nil {
+			return "", fmt.Errorf("clickhouse: name the store: %w", err)
+		}
+	}
+	return "", fmt.Errorf("clickhouse: %s is empty although its id was inserted", table)
 }
 
 // createViews makes the views in the order of their files' names; a file holds the

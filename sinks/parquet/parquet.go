@@ -50,13 +50,13 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// Stage is the sink.
-func Stage(cfg Config, store objstore.Store, log *slog.Logger) (bus.Stage, error) {
+// Stage is the sink into the lake in store, whose id is lakeID, by lake.ID.
+func Stage(cfg Config, store objstore.Store, lakeID string, log *slog.Logger) (bus.Stage, error) {
 	if err := cfg.Validate(); err != nil {
 		return bus.Stage{}, err
 	}
 	return bus.Stage{
-		Name: "parquet", Inputs: sinks.Topics(),
+		Name: "parquet", Inputs: sinks.Topics(), Store: lakeID,
 		Limits: bus.Limits{MaxRecords: cfg.MaxRecords, MaxBytes: cfg.MaxBytes, Linger: cfg.MaxAge},
 		Open: func(_ context.Context, p bus.Partition, _ *state.Partition) (bus.Task, error) {
 			return &task{at: p, store: store, log: log, names: sinks.TopicNames{}}, nil
@@ -198,7 +198,7 @@ type Store struct{ Objects objstore.Store }
 func (s *Store) Name() string { return "parquet" }
 
 // Reach implements verify.Store.
-func (s *Store) Reach(ctx context.Context, topic bus.Topic, partition int32, end int64) error {
+func (s *Store) Reach(ctx context.Context, topic bus.Topic, partition int32, end int64, _ []bus.TopicID) error {
 	return lake.Wait(ctx, s.Objects, topic.ID, partition, end)
 }
 

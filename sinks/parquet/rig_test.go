@@ -206,7 +206,7 @@ func readFile(t testing.TB, s objstore.Store, key string) []row {
 // newStage is the sink with ranges of at most some records.
 func newStage(t testing.TB, s objstore.Store, records int) bus.Stage {
 	t.Helper()
-	stage, err := Stage(Config{MaxRecords: records, MaxBytes: 1 << 20, MaxAge: 20 * time.Millisecond}, s, bustest.Log())
+	stage, err := Stage(Config{MaxRecords: records, MaxBytes: 1 << 20, MaxAge: 20 * time.Millisecond}, s, "", bustest.Log())
 	if err != nil {
 		t.Fatal(err)
 	}
