@@ -50,18 +50,26 @@ func commands() []*command {
 	return all
 }
 
-// didYouMean names the nearest command, where one is near.
-func didYouMean(name string) string {
-	best, distance := "", 3
+func commandNames() []string {
+	var names []string
 	for _, c := range commands() {
-		if d := editDistance(name, c.name); d < distance {
-			best, distance = c.name, d
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// didYouMean names the nearest of the known names, where one is near.
+func didYouMean(prefix, name string, known []string) string {
+	best, distance := "", 3
+	for _, k := range known {
+		if d := editDistance(name, k); d < distance {
+			best, distance = k, d
 		}
 	}
 	if best == "" {
 		return ""
 	}
-	return fmt.Sprintf("; did you mean %s?", best)
+	return fmt.Sprintf("; did you mean %s%s?", prefix, best)
 }
 
 // editDistance is Levenshtein's.
@@ -110,10 +118,9 @@ func completionCommand() *command {
 }
 
 func printCompletion(w io.Writer, shell string) error {
-	var names []string
+	names := commandNames()
 	flags := map[string][]string{}
 	for _, c := range commands() {
-		names = append(names, c.name)
 		fs := flag.NewFlagSet(c.name, flag.ContinueOnError)
 		c.define(fs)
 		fs.VisitAll(func(f *flag.Flag) { flags[c.name] = append(flags[c.name], "--"+f.Name) })

@@ -23,19 +23,31 @@ func main() {
 	if len(args) > 0 && args[0] == clickhouse.ChildCommand {
 		os.Exit(clickhouse.RunChild(args[1:]))
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	go func() { // a second Ctrl-C ends it at once
-		<-ctx.Done()
-		stop()
+	os.Exit(run(untilInterrupted(), args, os.Stdout, os.Stderr))
+}
+
+// untilInterrupted ends with the first Ctrl-C or SIGTERM. The second ends the process,
+// even where a shell started it with Ctrl-C ignored, as it does with what runs behind it.
+func untilInterrupted() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		<-signals
+		fmt.Fprintln(os.Stderr, "millrace: ended at once, since it was asked twice; nothing that was acknowledged is lost")
+		os.Exit(exitInterrupted)
 	}()
-	os.Exit(run(ctx, args, os.Stdout, os.Stderr))
+	return ctx
 }
 
 // Exit codes.
 const (
-	exitOK    = 0
-	exitError = 1 // it was tried and failed, or verify found a difference
-	exitUsage = 2
+	exitOK          = 0
+	exitError       = 1 // it was tried and failed, or verify found a difference
+	exitUsage       = 2
+	exitInterrupted = 130 // what shells report of a program that Ctrl-C ended
 )
 
 // errUsage ends a command whose arguments are wrong; the message was printed.
@@ -62,7 +74,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	c := find(args[0])
 	if c == nil {
-		fmt.Fprintf(stderr, "millrace: there is no command %q%s\nmillrace help lists them.\n", args[0], didYouMean(args[0]))
+		fmt.Fprintf(stderr, "millrace: there is no command %q%s\nmillrace help lists them.\n", args[0], didYouMean("", args[0], commandNames()))
 		return exitUsage
 	}
 	env := &environment{stdout: stdout, stderr: stderr}
@@ -75,7 +87,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, errDifferent):
 		return exitError
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		return exitError
+		fmt.Fprintf(stderr, "millrace %s: interrupted\n", c.name)
+		return exitInterrupted
 	}
 	fmt.Fprintf(stderr, "millrace %s: %s\n", c.name, strings.ReplaceAll(err.Error(), "\n", "\n  "))
 	return exitError
@@ -107,10 +120,22 @@ func (c *command) execute(ctx context.Context, env *environment, args []string) 
 		return nil
 	}
 	if err != nil {
-		fmt.Fprintf(env.stderr, "millrace %s: %s\nmillrace help %s shows its flags.\n", c.name, err, c.name)
+		fmt.Fprintf(env.stderr, "millrace %s: %s\nmillrace help %s shows its flags.\n", c.name, flagFault(fs, err), c.name)
 		return errUsage
 	}
 	return action(ctx, env, rest)
+}
+
+// flagFault says what is wrong with the command line; a flag that does not exist is named
+// as it was typed, with the one that was likely meant.
+func flagFault(fs *flag.FlagSet, err error) string {
+	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !unknown {
+		return err.Error()
+	}
+	var known []string
+	fs.VisitAll(func(f *flag.Flag) { known = append(known, f.Name) })
+	return fmt.Sprintf("there is no flag --%s%s", name, didYouMean("--", name, known))
 }
 
 // parseInterspersed takes flags before and behind arguments.

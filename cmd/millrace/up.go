@@ -58,11 +58,19 @@ acknowledged is lost by that either.`,
 					return err
 				}
 				log := newLogger(env.stderr, flags.verbose)
-				return up(ctx, cfg, log, names, func(a *app) error {
+				ready := false
+				err = up(ctx, cfg, log, names, func(a *app) error {
+					ready = true
 					fmt.Fprintf(env.stdout, "ready: http://%s (events, metrics), Kafka on %v, ClickHouse on %s; data in %s\n", a.address.HTTP, a.address.Brokers, a.clickhouseName(), cfg.Data)
 					<-ctx.Done()
 					return nil
 				})
+				if !ready && ctx.Err() != nil && errors.Is(err, context.Canceled) {
+					// It was asked to stop and has: no error, and not silent either.
+					fmt.Fprintln(env.stderr, "millrace up: stopped before it was ready")
+					return nil
+				}
+				return err
 			}
 		}}
 }
