@@ -36,7 +36,7 @@ lint: $(CACHE)/bin/golangci-lint ## gofmt, vet and golangci-lint.
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w on these"; exit 1; }
 	go vet ./...
 	go vet -tags integration ./integration/...
-	$(CACHE)/bin/golangci-lint run
+	$(CACHE)/bin/golangci-lint run --build-tags integration
 
 $(CACHE)/bin/golangci-lint:
 	GOBIN=$(abspath $(CACHE))/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)

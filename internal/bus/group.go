@@ -4,18 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // pollRecords bounds what one poll hands out.
 const pollRecords = 20_000
 
-// hintEvery is how often positions are committed to the group, where they serve tools
-// that show lag; nothing is resumed from them.
-const hintEvery = 5 * time.Second
+// hintEvery is how often positions that moved are committed to the group, where they
+// serve tools that show lag; nothing is resumed from them.
+const hintEvery = time.Second
+
+// lastHint bounds the hint that is given when a partition goes away.
+const lastHint = 2 * time.Second
 
 // sessionTimeout is how long a member that died holds its partitions.
 const sessionTimeout = 8 * time.Second
@@ -94,7 +99,10 @@ func (g *group) run(ctx context.Context) error {
 	for waiting := true; waiting; {
 		select {
 		case <-hint.C:
-			g.commitHints(ctx)
+			g.mu.Lock()
+			all := maps.Clone(g.workers)
+			g.mu.Unlock()
+			g.hint(ctx, all, g.consumer.CommitOffsets)
 		case err = <-g.failed:
 			waiting = false
 		case err = <-polled:
@@ -104,9 +112,6 @@ func (g *group) run(ctx context.Context) error {
 	}
 	cancel()
 	err = errors.Join(err, <-polled, g.releaseAll())
-	hintCtx, done := context.WithTimeout(context.Background(), 2*time.Second)
-	defer done()
-	g.commitHints(hintCtx)
 	g.consumer.AllowRebalance()
 	g.consumer.CloseAllowingRebalance()
 	return err
@@ -214,7 +219,7 @@ func (g *group) positions(_ context.Context, fetched map[string]map[int32]kgo.Of
 // release stops the workers of partitions that go away; each finishes its batch and
 // checkpoints, so that the next owner resumes there.
 func (g *group) release(lost map[string][]int32) {
-	var stopped []*worker
+	stopped := map[outputPartition]*worker{}
 	g.mu.Lock()
 	for topic, partitions := range lost {
 		for _, n := range partitions {
@@ -223,7 +228,7 @@ func (g *group) release(lost map[string][]int32) {
 				delete(g.workers, key)
 				g.bus.reading.CompareAndDelete(stagePartition{g.stage.Name, w.at}, w)
 				close(w.stop)
-				stopped = append(stopped, w)
+				stopped[key] = w
 			}
 		}
 	}
@@ -231,6 +236,9 @@ func (g *group) release(lost map[string][]int32) {
 	for _, w := range stopped {
 		<-w.done
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), lastHint)
+	defer cancel()
+	g.hint(ctx, stopped, g.consumer.CommitOffsetsSync)
 }
 
 func (g *group) releaseAll() error {
@@ -250,17 +258,30 @@ func (g *group) releaseAll() error {
 	}
 }
 
-func (g *group) commitHints(ctx context.Context) {
+// hint tells the group by commit where workers are that have moved. One that is lost
+// costs nothing, and is given again.
+func (g *group) hint(ctx context.Context, workers map[outputPartition]*worker, commit func(context.Context, map[string]map[int32]kgo.EpochOffset, func(*kgo.Client, *kmsg.OffsetCommitRequest, *kmsg.OffsetCommitResponse, error))) {
 	hints := map[string]map[int32]kgo.EpochOffset{}
-	g.mu.Lock()
-	for key, w := range g.workers {
+	moved := map[*worker]int64{}
+	for key, w := range workers {
+		at := w.position.Load()
+		if at == w.hinted.Load() {
+			continue
+		}
+		moved[w] = at
 		if hints[key.topic] == nil {
 			hints[key.topic] = map[int32]kgo.EpochOffset{}
 		}
-		hints[key.topic][key.partition] = kgo.EpochOffset{Epoch: -1, Offset: w.position.Load()}
+		hints[key.topic][key.partition] = kgo.EpochOffset{Epoch: -1, Offset: at}
 	}
-	g.mu.Unlock()
-	if len(hints) > 0 {
-		g.consumer.CommitOffsets(ctx, hints, nil) // a hint that is lost costs nothing
+	if len(hints) == 0 {
+		return
 	}
+	commit(ctx, hints, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, _ *kmsg.OffsetCommitResponse, err error) {
+		if err == nil {
+			for w, at := range moved {
+				w.hinted.Store(at)
+			}
+		}
+	})
 }

@@ -44,6 +44,7 @@ type worker struct {
 	position atomic.Int64
 	end      atomic.Int64 // the log's end, as the last fetch saw it
 	paused   atomic.Bool
+	hinted   atomic.Int64 // the position that the group was told last
 	// pauseFetch and resumeFetch stop the partition's fetching and let it go on.
 	pauseFetch, resumeFetch func()
 

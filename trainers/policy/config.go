@@ -10,7 +10,7 @@ import (
 // the log's days, never by the clock of whoever reads it.
 type Config struct {
 	// Loop is observe: runs are asked for by persons only.
-	Loop trainers.Loop `yaml:"loop"`
+	Loop trainers.Loop `yaml:"-"`
 	// Recipe is what the runs train by.
 	Recipe string `yaml:"recipe"`
 	// TriggerOn are the signals that count as drift of a model. Others are recorded only:

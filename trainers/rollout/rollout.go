@@ -21,7 +21,7 @@ import (
 // Config says how far rollout goes by itself.
 type Config struct {
 	// Loop is auto: what passes its gate is promoted; else it waits for a person.
-	Loop trainers.Loop `yaml:"loop"`
+	Loop trainers.Loop `yaml:"-"`
 }
 
 // DefaultConfig promotes by itself.
