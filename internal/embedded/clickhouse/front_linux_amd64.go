@@ -91,9 +91,11 @@ func (f *front) authenticate(r *http.Request, req *request) error {
 	switch {
 	case user == User && subtle.ConstantTimeCompare([]byte(password), []byte(f.cfg.Password)) == 1:
 		req.inside = true
-	case (user == "" || user == "default") && password == "":
+	case user == "" || user == "default":
+		// As a server does for a user without a password, it takes any: the JDBC driver
+		// sends "null" where it was given none.
 	default:
-		return newError(516, "%s: Authentication failed: password is incorrect, or there is no user with such name. (The embedded engine has the user default, who reads, without a password.)", user)
+		return newError(516, "%s: Authentication failed: password is incorrect, or there is no user with such name. (The embedded engine has the user default, who reads, and needs no password.)", user)
 	}
 	return nil
 }

@@ -81,6 +81,7 @@ func (s *Server) spawn(ctx context.Context) (*child, string, error) {
 		return nil, "", fmt.Errorf("clickhouse: find the program: %w", err)
 	}
 	cmd := exec.Command(self, ChildCommand)
+	cmd.Env = append(os.Environ(), "TZ=UTC") // the zone that clients are told, whatever the machine's
 	cmd.Stderr = logWriter{s.log}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

@@ -173,6 +173,9 @@ func TestOutside(t *testing.T) {
 	if code, body := outside(t, s, "SELECT number FROM numbers(100000000) FORMAT JSON"); code == 200 || !strings.Contains(body, "Code: 396") {
 		t.Errorf("a great answer that must be held whole gave %d %.300s", code, body)
 	}
+	if code, body := outside(t, s, "SELECT 1", "user", "default", "password", "null"); code != 200 {
+		t.Errorf("the JDBC driver's password for none gave %d %s", code, body)
+	}
 	if code, _ := outside(t, s, "SELECT 1", "user", User, "password", "wrong"); code != http.StatusUnauthorized {
 		t.Errorf("a wrong password gave %d", code)
 	}
@@ -229,6 +232,16 @@ func TestKilled(t *testing.T) {
 	}
 	if acknowledged == 0 || int(distinct) < acknowledged {
 		t.Fatalf("%d rows acknowledged, %d there", acknowledged, distinct)
+	}
+}
+
+// TestTimezone checks that the engine has the time zone that clients are told, wherever
+// the machine is.
+func TestTimezone(t *testing.T) {
+	t.Setenv("TZ", "Asia/Tokyo")
+	s := start(t, t.TempDir())
+	if _, body := outside(t, s, "SELECT timezone(), toDateTime(0)"); body != "UTC\t1970-01-01 00:00:00\n" {
+		t.Fatalf("the engine's zone and the beginning of time are %q", body)
 	}
 }
 
