@@ -1,9 +1,10 @@
--- Accuracy by the hour in which the feedback arrived, each inference once.
+-- Accuracy by the hour in which the feedback arrived, each inference once: by its last
+-- feedback. (argMax passes over NULL, a tuple is none.)
 SELECT tenant, model, model_version, toStartOfHour(judged) AS hour, count() AS examples,
   countIf(right) AS correct, correct / examples AS accuracy
 FROM
 (
-  SELECT tenant, model, model_version, inference_id, argMax(judged_at, revision) AS judged, argMax(correct, revision) AS right
+  SELECT tenant, model, model_version, inference_id, argMax(judged_at, revision) AS judged, argMax(tuple(correct), revision).1 AS right
   FROM {db}.training_examples FINAL
   GROUP BY tenant, model, model_version, inference_id
 )
