@@ -15,7 +15,7 @@ import (
 )
 
 // codeVersion changes with every change of what the rules do.
-const codeVersion = "1"
+const codeVersion = "2"
 
 // Config is what may be chosen.
 type Config struct {
@@ -57,6 +57,7 @@ const (
 	RuleEncoding   = "noise_encoding"
 	RuleFuture     = "event_time_future"
 	RuleNoFeedback = "no_judgement"
+	RuleThumb      = "unknown_thumb"
 )
 
 // Verdict is what the rules say. The zero Verdict is clean.
@@ -137,6 +138,10 @@ func (r *Rules) Feedback(in *schemas.Feedback) Verdict {
 	}
 	if in.Thumb == "" && in.Rating == nil && in.Label == "" && in.Correction == "" && in.PreferredOver == "" && in.Comment == "" {
 		return Verdict{Rule: RuleNoFeedback, Detail: "the feedback has no thumb, rating, label, correction, preferred_over or comment"}
+	}
+	if in.Thumb != "" && in.Thumb != "up" && in.Thumb != "down" {
+		// It would be kept and count for nothing, and whoever sent it would never know.
+		return Verdict{Rule: RuleThumb, Detail: "the thumb is neither up nor down"}
 	}
 	in.Correction = redact(in.Correction, nil)
 	in.Comment = redact(in.Comment, nil)

@@ -56,6 +56,7 @@ func TestVerdicts(t *testing.T) {
 		{"year 3000", text, "r1", `{"event_id":"r1","event_time":"3000-01-01T00:00:00Z","text":"a text"}`, nil, schemas.KindRejected, "event_time_future", ""},
 		{"year 3000, inference", inference, "r2", `{"event_id":"r2","event_time":"3000-01-01T00:00:00Z","request_model":"m"}`, nil, schemas.KindRejected, "event_time_future", ""},
 		{"no judgement", feedback, "r3", `{"event_id":"r3f","inference_id":"r3"}`, nil, schemas.KindRejected, "no_judgement", ""},
+		{"unknown thumb", feedback, "r4", `{"event_id":"r4f","inference_id":"r4","thumb":"Up"}`, nil, schemas.KindRejected, "unknown_thumb", ""},
 		{"no id", text, "", `{"text":"without an id"}`, nil, schemas.KindCleanText, "", ""},
 		{"no id, some key", text, "some", `{"text":"without an id, with a key"}`, nil, schemas.KindCleanText, "", ""},
 		{"good inference", inference, "i1", `{"event_id":"i1","gen_ai.request.model":"m"}`, nil, schemas.KindInference, "", ""},

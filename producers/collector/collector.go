@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -125,6 +126,9 @@ func refuse(status int, format string, args ...any) error {
 func (c *Collector) serve(w http.ResponseWriter, r *http.Request, kind schemas.Kind) {
 	began := time.Now()
 	status, body := c.handle(w, r, kind)
+	if status >= http.StatusBadRequest {
+		drain(r)
+	}
 	switch status {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "1")
@@ -135,6 +139,18 @@ func (c *Collector) serve(w http.ResponseWriter, r *http.Request, kind schemas.K
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body) // a client that is gone needs no answer
 	c.seconds.WithLabelValues(fmt.Sprint(status)).Observe(time.Since(began).Seconds())
+}
+
+// drainBytes is how much of a refused body is read and dropped.
+const drainBytes = 64 << 20
+
+// drain reads what is left of a refused body. Most clients send all of a body before they
+// look for an answer; a connection that is closed meanwhile is all that they would see. A
+// client that waits to be told to go on has nothing under way.
+func drain(r *http.Request) {
+	if r.Header.Get("Expect") == "" {
+		_, _ = io.CopyN(io.Discard, r.Body, drainBytes) // a client that is gone needs no answer
+	}
 }
 
 func (c *Collector) handle(w http.ResponseWriter, r *http.Request, kind schemas.Kind) (int, answer) {

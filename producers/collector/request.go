@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"unicode/utf8"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -66,6 +67,9 @@ func (c *Collector) read(w http.ResponseWriter, r *http.Request, kind schemas.Ki
 	key := r.Header.Get("Idempotency-Key")
 	if len(key) > 100 {
 		return nil, nil, release, refuse(http.StatusBadRequest, "the Idempotency-Key has %d bytes, the limit is 100", len(key))
+	}
+	if !utf8.ValidString(key) {
+		return nil, nil, release, refuse(http.StatusBadRequest, "the Idempotency-Key is not UTF-8")
 	}
 	for i, part := range parts {
 		m, wrong := c.event(part, media, kind)
@@ -161,7 +165,7 @@ func split(body []byte, media string) (parts [][]byte, each bool, err error) {
 	body = bytes.TrimSpace(body)
 	if len(body) == 0 || body[0] != '[' {
 		if !json.Valid(body) {
-			return nil, false, refuse(http.StatusBadRequest, "the body is not JSON")
+			return nil, false, refuse(http.StatusBadRequest, "the body is not JSON: %s", jsonFault(body))
 		}
 		return [][]byte{body}, false, nil
 	}
@@ -173,6 +177,20 @@ func split(body []byte, media string) (parts [][]byte, each bool, err error) {
 		parts = append(parts, p)
 	}
 	return parts, true, nil
+}
+
+// jsonFault says what is wrong with a body that is not JSON, and where.
+func jsonFault(body []byte) string {
+	if len(body) == 0 {
+		return "it is empty"
+	}
+	var any json.RawMessage
+	err := json.Unmarshal(body, &any)
+	var fault *json.SyntaxError
+	if errors.As(err, &fault) {
+		return fmt.Sprintf("%s (at byte %d)", fault, max(0, fault.Offset-1))
+	}
+	return fmt.Sprint(err)
 }
 
 // event decodes one event, and checks what only the edge knows.
