@@ -121,7 +121,7 @@ var (
 	insertSelf   = regexp.MustCompile(`(?is)\b(VALUES|SELECT)\b`)
 	insertStart  = regexp.MustCompile(`(?is)^(\s|--[^\n]*\n|/\*.*?\*/)*INSERT\s+INTO\s`)
 	selects      = regexp.MustCompile(`(?is)^(\s|\(|--[^\n]*\n|/\*.*?\*/)*(SELECT|WITH)\s`)
-	queryFormat  = regexp.MustCompile(`(?is)\s+FORMAT\s+(\w+)\s*(SETTINGS\s[^;]*)?$`)
+	queryFormat  = regexp.MustCompile(`(?is)\s+FORMAT\s+(\w+)\s*(SETTINGS\s[^;]*?)?(\s|;|--[^\n]*|/\*.*?\*/)*$`)
 )
 
 func isInsert(text string) bool { return insertStart.MatchString(text) }

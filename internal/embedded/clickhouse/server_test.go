@@ -137,6 +137,7 @@ func TestOutside(t *testing.T) {
 	for _, q := range []string{
 		"SELECT sum(a) FROM t", "select count() from numbers(10)", "SHOW TABLES", "DESCRIBE TABLE t", "EXISTS TABLE t",
 		"WITH x AS (SELECT 1 AS a) SELECT * FROM x", "SELECT * FROM t FORMAT JSON", "EXPLAIN SELECT 1",
+		"SHOW TABLES LIKE '%t%' /* (it's) */", "SHOW COLUMNS FROM t WHERE field != 'it\\'s (b)'", "SHOW PROCESSLIST", "SHOW CREATE TABLE t FORMAT TSVRaw",
 		"SELECT a FROM t -- so it is\n FORMAT CSV SETTINGS readonly = 1",
 	} {
 		if code, body := outside(t, s, q); code != 200 || body == "" {
@@ -157,6 +158,8 @@ func TestOutside(t *testing.T) {
 		"SELECT 1 -- FORMAT JSON SETTINGS\n, file('" + secret + "')", "SELECT file('" + secret + "') FORMAT JSON -- so",
 		"SELECT * FROM system.stack_trace", "SELECT 1 IN (SELECT thread_id FROM system.`stack_trace`)", "SELECT 1 IN system.stack_trace",
 		"SELECT * FROM merge('system', 'stack_trace')",
+		"SHOW TABLES WHERE throwIf(1, file('" + secret + "'))", "SHOW COLUMNS FROM t WHERE throwIf(1, file('" + secret + "'))",
+		"SHOW TABLES FROM `a'` WHERE throwIf(1, file('" + secret + "'))",
 	} {
 		code, body := outside(t, s, q)
 		if code == 200 || strings.Contains(body, "hidden") {
@@ -268,6 +271,11 @@ func TestCurl(t *testing.T) {
 	}
 	if got := run(base+"?default_format=JSONCompact", "--data-binary", "SELECT a FROM t ORDER BY a LIMIT 1"); !strings.Contains(got, `"rows": 1`) {
 		t.Fatalf("got %q", got)
+	}
+	for _, tail := range []string{"", ";", " -- by a tool", "\n/* by\na tool */", " SETTINGS max_threads = 1 -- by a tool"} {
+		if got := run(base, "--data-binary", "SELECT 1 AS one FORMAT JSONEachRow"+tail); got != "{\"one\":1}\n" {
+			t.Errorf("a format with %q behind it gave %q", tail, got)
+		}
 	}
 	if got := run(base, "-X", "POST", "--data-binary", "\x01\x02"); !strings.Contains(got, "Code:") {
 		t.Fatalf("control bytes gave %q", got)
