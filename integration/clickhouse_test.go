@@ -5,8 +5,10 @@ package integration
 import (
 	"bytes"
 	"compress/gzip"
+	"compress/zlib"
 	"context"
 	"database/sql"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +16,7 @@ import (
 	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/pierrec/lz4/v4"
 )
 
 // curl asks with curl, the statement as the body.
@@ -43,22 +46,29 @@ func testCurl(t *testing.T, w *world) {
 	if got := client(t, "", "curl", "-sS", "http://"+w.ClickHouse+"/ping"); got != "Ok.\n" {
 		t.Errorf("/ping answers %q", got)
 	}
-	// Bodies compressed both ways.
-	var body bytes.Buffer
-	z := gzip.NewWriter(&body)
-	if _, err := z.Write([]byte("SELECT sum(number) FROM numbers(100000)")); err != nil {
-		t.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "body.gz")
-	if err := os.WriteFile(file, body.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got := client(t, "", "curl", "-sS", "--compressed", "-H", "Content-Encoding: gzip", "--data-binary", "@"+file,
-		"http://"+w.ClickHouse+"/?enable_http_compression=1"); got != "4999950000\n" {
-		t.Errorf("a compressed body answers %q", got)
+	// Bodies compressed both ways. One that is not unpacked is no statement, or, worse, one
+	// that holds nothing.
+	file := filepath.Join(t.TempDir(), "body")
+	for encoding, pack := range map[string]func(io.Writer) io.WriteCloser{
+		"gzip":    func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
+		"deflate": func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) },
+		"lz4":     func(w io.Writer) io.WriteCloser { return lz4.NewWriter(w) },
+	} {
+		var body bytes.Buffer
+		z := pack(&body)
+		if _, err := io.WriteString(z, "SELECT sum(number) FROM numbers(100000)"); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, body.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := client(t, "", "curl", "-sS", "--compressed", "-H", "Content-Encoding: "+encoding, "--data-binary", "@"+file,
+			"http://"+w.ClickHouse+"/?enable_http_compression=1"); got != "4999950000\n" {
+			t.Errorf("a body in %s is answered with %q", encoding, got)
+		}
 	}
 }
 

@@ -91,6 +91,7 @@ func TestForeignClients(t *testing.T) {
 		{"lake by ClickHouse", testLakeClickHouse},
 		{"requests", testRequests},
 		{"strangers", testStrangers},
+		{"open doors", testOpen},
 		{"great answers", testGreatAnswers},
 		{"a client that leaves", testLeaving},
 	} {

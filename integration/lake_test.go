@@ -63,8 +63,10 @@ func testLakeClickHouse(t *testing.T, w *world) {
 	got := lakeAnswer{
 		Texts: jsonLines[textRow](t, read(textColumns, "clean_text")),
 		Calls: jsonLines[callRow](t, read(callColumns, "inferences")),
-		// The engine does not tell a codec for each column.
-		Codecs: []string{"ZSTD"},
+	}
+	codecs := fmt.Sprintf("SELECT DISTINCT tupleElement(arrayJoin(columns), 'compression') AS codec FROM file('%s/*/*/*/*.parquet', ParquetMetadata)", w.lake())
+	for _, c := range jsonLines[struct{ Codec string }](t, python(t, "lake_clickhouse.py", library(t), t.TempDir(), codecs)) {
+		got.Codecs = append(got.Codecs, c.Codec)
 	}
 	for _, line := range strings.Split(strings.TrimSpace(read("event_id, toString(day) AS day, toString(toDate(arrived_at)) AS arrived", "clean_text")), "\n") {
 		got.Days = append(got.Days, jsonLines[struct {

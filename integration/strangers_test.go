@@ -63,6 +63,8 @@ func testStrangers(t *testing.T, w *world) {
 		{"497", 403, "SELECT 1 -- FORMAT JSON SETTINGS\n, file($SECRET)"},
 		{"497", 403, "SELECT file($SECRET) FORMAT JSON -- FORMAT CSV"},
 		{"497", 403, "SELECT * FROM file($SECRET, 'LineAsString')"},
+		{"497", 403, "SHOW TABLES WHERE throwIf(1, file($SECRET))"},
+		{"497", 403, "SHOW COLUMNS FROM clean_text WHERE throwIf(1, file($SECRET))"},
 		{"497", 403, "DESCRIBE TABLE file($SECRET, 'LineAsString')"},
 		{"497", 403, "EXPLAIN SELECT * FROM file($SECRET, 'LineAsString')"},
 		{"497", 403, "SELECT * FROM numbers(1) WHERE toString(number) IN (SELECT * FROM file($SECRET, 'LineAsString'))"},
@@ -139,6 +141,25 @@ func testStrangers(t *testing.T, w *world) {
 	}
 }
 
+// testOpen checks that what only reads passes, with the formats and comments that tools
+// put behind it.
+func testOpen(t *testing.T, w *world) {
+	for _, query := range []string{
+		"SELECT count() FROM clean_text", "SELECT count() FROM system.tables", "SELECT * FROM information_schema.tables LIMIT 1",
+		"WITH x AS (SELECT 1 AS a) SELECT * FROM x", "(SELECT 1) UNION ALL (SELECT 2)", "SELECT * FROM view(SELECT 1)",
+		"SHOW TABLES", "SHOW TABLES LIKE '%text%'", "SHOW DATABASES", "SHOW CREATE TABLE clean_text", "SHOW COLUMNS FROM clean_text",
+		"SHOW PROCESSLIST", "DESCRIBE TABLE clean_text", "DESC ledger", "EXISTS TABLE clean_text", "EXPLAIN SELECT * FROM ledger",
+		"EXPLAIN PIPELINE SELECT count() FROM clean_text", "SELECT * EXCEPT (text) FROM clean_text", "SELECT * FROM accuracy_by_version",
+	} {
+		for _, tail := range []string{"", " FORMAT JSON", "\nFORMAT TSVWithNames -- by a tool", ";"} {
+			status, _, body := w.ask(t, "/* by a tool */ "+query+tail)
+			if status != 200 {
+				t.Errorf("%s%s answers %.300s", query, tail, body)
+			}
+		}
+	}
+}
+
 // testGreatAnswers checks that an answer which must be held whole has a limit, that one
 // which need not has none, and that an error amid it does not look like its end.
 func testGreatAnswers(t *testing.T, w *world) {
@@ -176,8 +197,17 @@ func TestEngineEndsWithItsParent(t *testing.T) {
 	}
 	again := up(t, data)
 	second := engineOf(t, again)
-	again.await("1", "SELECT 1")
+	// An orderly stop does not wait for a query either.
+	gone := make(chan error, 1)
+	go func() {
+		_, err := again.trySQL("SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1")
+		gone <- err
+	}()
+	again.await("1", "SELECT count() FROM system.processes WHERE query LIKE 'SELECT count() FROM numbers%'")
 	again.stop()
+	if err := <-gone; err == nil {
+		t.Error("the endless query ended by itself")
+	}
 	if alive(second) {
 		t.Errorf("the engine's process %d outlives an orderly stop", second)
 	}
