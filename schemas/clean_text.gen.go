@@ -91,7 +91,7 @@ func (m *CleanText) Unmarshal(b []byte) error {
 	if err := w.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *CleanText) AppendJSON(b []byte) []byte {
@@ -137,11 +137,41 @@ func (m *CleanText) DecodeJSON(b []byte) error {
 	if err := r.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *CleanText) Validate() error {
-	if err := m.Envelope.validate(); err != nil {
+	if err := m.checkValues(); err != nil {
+		return err
+	}
+	if err := m.Envelope.checkText(); err != nil {
+		return err
+	}
+	if !validString(m.Text) {
+		return notUTF8("text")
+	}
+	if !validString(m.ContentType) {
+		return notUTF8("content_type")
+	}
+	if !validString(m.Language) {
+		return notUTF8("language")
+	}
+	if !validString(m.Label) {
+		return notUTF8("label")
+	}
+	if !validMapString(m.Attributes) {
+		return notUTF8("attributes")
+	}
+	if !validMapInt64(m.Redactions) {
+		return notUTF8("redactions")
+	}
+	return nil
+}
+
+// checkValues is what Unmarshal and DecodeJSON have yet to check: they take no text
+// that is not UTF-8.
+func (m *CleanText) checkValues() error {
+	if err := m.Envelope.checkValues(); err != nil {
 		return err
 	}
 	return nil

@@ -69,7 +69,7 @@ func (m *DeadLetter) Unmarshal(b []byte) error {
 	if err := w.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *DeadLetter) AppendJSON(b []byte) []byte {
@@ -103,11 +103,32 @@ func (m *DeadLetter) DecodeJSON(b []byte) error {
 	if err := r.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *DeadLetter) Validate() error {
-	if err := m.Envelope.validate(); err != nil {
+	if err := m.checkValues(); err != nil {
+		return err
+	}
+	if err := m.Envelope.checkText(); err != nil {
+		return err
+	}
+	if !validString(m.Topic) {
+		return notUTF8("topic")
+	}
+	if !validString(m.Reason) {
+		return notUTF8("reason")
+	}
+	if !validString(m.Detail) {
+		return notUTF8("detail")
+	}
+	return nil
+}
+
+// checkValues is what Unmarshal and DecodeJSON have yet to check: they take no text
+// that is not UTF-8.
+func (m *DeadLetter) checkValues() error {
+	if err := m.Envelope.checkValues(); err != nil {
 		return err
 	}
 	return nil

@@ -133,7 +133,7 @@ func (m *DriftSignal) Unmarshal(b []byte) error {
 	if err := w.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *DriftSignal) AppendJSON(b []byte) []byte {
@@ -200,11 +200,41 @@ func (m *DriftSignal) DecodeJSON(b []byte) error {
 	if err := r.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *DriftSignal) Validate() error {
-	if err := m.Envelope.validate(); err != nil {
+	if err := m.checkValues(); err != nil {
+		return err
+	}
+	if err := m.Envelope.checkText(); err != nil {
+		return err
+	}
+	if !validString(m.Model) {
+		return notUTF8("model")
+	}
+	if !validString(m.ModelVersion) {
+		return notUTF8("model_version")
+	}
+	if !validString(m.Detector) {
+		return notUTF8("detector")
+	}
+	if !validString(m.Signal) {
+		return notUTF8("signal")
+	}
+	if !validString(m.Topic) {
+		return notUTF8("topic")
+	}
+	if !validString(m.Detail) {
+		return notUTF8("detail")
+	}
+	return nil
+}
+
+// checkValues is what Unmarshal and DecodeJSON have yet to check: they take no text
+// that is not UTF-8.
+func (m *DriftSignal) checkValues() error {
+	if err := m.Envelope.checkValues(); err != nil {
 		return err
 	}
 	return nil

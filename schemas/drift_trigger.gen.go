@@ -97,7 +97,7 @@ func (m *DriftTrigger) Unmarshal(b []byte) error {
 	if err := w.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *DriftTrigger) AppendJSON(b []byte) []byte {
@@ -146,11 +146,50 @@ func (m *DriftTrigger) DecodeJSON(b []byte) error {
 	if err := r.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *DriftTrigger) Validate() error {
-	if err := m.Envelope.validate(); err != nil {
+	if err := m.checkValues(); err != nil {
+		return err
+	}
+	if err := m.Envelope.checkText(); err != nil {
+		return err
+	}
+	if !validString(m.Model) {
+		return notUTF8("model")
+	}
+	if !validString(m.RunID) {
+		return notUTF8("run_id")
+	}
+	if !validString(m.Reason) {
+		return notUTF8("reason")
+	}
+	if !validString(m.CauseID) {
+		return notUTF8("cause_id")
+	}
+	if !validString(m.Recipe) {
+		return notUTF8("recipe")
+	}
+	if !validString(m.ParentVersion) {
+		return notUTF8("parent_version")
+	}
+	if !validStrings(m.Ranges) {
+		return notUTF8("ranges")
+	}
+	if !validStrings(m.DriftSince) {
+		return notUTF8("drift_since")
+	}
+	if !validString(m.Detail) {
+		return notUTF8("detail")
+	}
+	return nil
+}
+
+// checkValues is what Unmarshal and DecodeJSON have yet to check: they take no text
+// that is not UTF-8.
+func (m *DriftTrigger) checkValues() error {
+	if err := m.Envelope.checkValues(); err != nil {
 		return err
 	}
 	return nil

@@ -153,7 +153,7 @@ func (m *Envelope) readJSON(r *jsonReader, key string) bool {
 	return true
 }
 
-func (m *Envelope) validate() error {
+func (m *Envelope) checkValues() error {
 	if len(m.Tenant) > 64 {
 		return tooLarge("tenant", 64, len(m.Tenant))
 	}
@@ -192,6 +192,43 @@ func (m *Envelope) validate() error {
 	}
 	if !m.ArrivedAt.inRange() {
 		return timeOutOfRange("arrived_at")
+	}
+	return nil
+}
+
+func (m *Envelope) checkText() error {
+	if !validString(m.Tenant) {
+		return notUTF8("tenant")
+	}
+	if !validString(m.EventID) {
+		return notUTF8("event_id")
+	}
+	if !validString(m.Source) {
+		return notUTF8("source")
+	}
+	if !validString(m.Subject) {
+		return notUTF8("subject")
+	}
+	if !validString(m.Purpose) {
+		return notUTF8("purpose")
+	}
+	if !validString(m.License) {
+		return notUTF8("license")
+	}
+	if !validString(m.TraceID) {
+		return notUTF8("trace_id")
+	}
+	if !validString(m.SpanID) {
+		return notUTF8("span_id")
+	}
+	if !validString(m.SessionID) {
+		return notUTF8("session_id")
+	}
+	if !validString(m.ContentHash) {
+		return notUTF8("content_hash")
+	}
+	if !validString(m.RulesVersion) {
+		return notUTF8("rules_version")
 	}
 	return nil
 }

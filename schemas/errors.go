@@ -55,6 +55,10 @@ func timeOutOfRange(field string) error {
 	return &FieldError{ClassInvalidField, field, "the time is outside of the years 1 to 9999", -1}
 }
 
+func notUTF8(field string) error {
+	return &FieldError{ClassInvalidField, field, "is not UTF-8", -1}
+}
+
 // maxShownName bounds what an error repeats of an unknown field's name.
 const maxShownName = 64
 

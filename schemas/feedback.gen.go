@@ -102,7 +102,7 @@ func (m *Feedback) Unmarshal(b []byte) error {
 	if err := w.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *Feedback) AppendJSON(b []byte) []byte {
@@ -154,11 +154,50 @@ func (m *Feedback) DecodeJSON(b []byte) error {
 	if err := r.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *Feedback) Validate() error {
-	if err := m.Envelope.validate(); err != nil {
+	if err := m.checkValues(); err != nil {
+		return err
+	}
+	if err := m.Envelope.checkText(); err != nil {
+		return err
+	}
+	if !validString(m.InferenceID) {
+		return notUTF8("inference_id")
+	}
+	if !validString(m.Name) {
+		return notUTF8("name")
+	}
+	if !validString(m.Thumb) {
+		return notUTF8("thumb")
+	}
+	if !validString(m.Label) {
+		return notUTF8("label")
+	}
+	if !validString(m.Correction) {
+		return notUTF8("correction")
+	}
+	if !validString(m.PreferredOver) {
+		return notUTF8("preferred_over")
+	}
+	if !validString(m.Comment) {
+		return notUTF8("comment")
+	}
+	if !validString(m.ResponseID) {
+		return notUTF8("response_id")
+	}
+	if !validMapString(m.Attributes) {
+		return notUTF8("attributes")
+	}
+	return nil
+}
+
+// checkValues is what Unmarshal and DecodeJSON have yet to check: they take no text
+// that is not UTF-8.
+func (m *Feedback) checkValues() error {
+	if err := m.Envelope.checkValues(); err != nil {
 		return err
 	}
 	if m.InferenceID == "" {

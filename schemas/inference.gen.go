@@ -261,7 +261,7 @@ func (m *Inference) Unmarshal(b []byte) error {
 	if err := w.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *Inference) AppendJSON(b []byte) []byte {
@@ -406,11 +406,89 @@ func (m *Inference) DecodeJSON(b []byte) error {
 	if err := r.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *Inference) Validate() error {
-	if err := m.Envelope.validate(); err != nil {
+	if err := m.checkValues(); err != nil {
+		return err
+	}
+	if err := m.Envelope.checkText(); err != nil {
+		return err
+	}
+	if !validString(m.OperationName) {
+		return notUTF8("operation_name")
+	}
+	if !validString(m.ProviderName) {
+		return notUTF8("provider_name")
+	}
+	if !validString(m.RequestModel) {
+		return notUTF8("request_model")
+	}
+	if !validString(m.ResponseModel) {
+		return notUTF8("response_model")
+	}
+	if !validString(m.ResponseID) {
+		return notUTF8("response_id")
+	}
+	if !validString(m.ConversationID) {
+		return notUTF8("conversation_id")
+	}
+	if !validString(m.ModelVersion) {
+		return notUTF8("model_version")
+	}
+	if !validString(m.Role) {
+		return notUTF8("role")
+	}
+	if !validString(m.PromptName) {
+		return notUTF8("prompt_name")
+	}
+	if !validString(m.PromptVersion) {
+		return notUTF8("prompt_version")
+	}
+	if !validString(m.InputMessages) {
+		return notUTF8("input_messages")
+	}
+	if !validString(m.OutputMessages) {
+		return notUTF8("output_messages")
+	}
+	if !validString(m.SystemInstructions) {
+		return notUTF8("system_instructions")
+	}
+	if !validString(m.ToolDefinitions) {
+		return notUTF8("tool_definitions")
+	}
+	if !validString(m.Prediction) {
+		return notUTF8("prediction")
+	}
+	if !validString(m.TextID) {
+		return notUTF8("text_id")
+	}
+	if !validStrings(m.RequestStopSequences) {
+		return notUTF8("request_stop_sequences")
+	}
+	if !validString(m.OutputType) {
+		return notUTF8("output_type")
+	}
+	if !validStrings(m.ResponseFinishReasons) {
+		return notUTF8("response_finish_reasons")
+	}
+	if !validString(m.ErrorType) {
+		return notUTF8("error_type")
+	}
+	if !validString(m.ServerAddress) {
+		return notUTF8("server_address")
+	}
+	if !validMapString(m.Attributes) {
+		return notUTF8("attributes")
+	}
+	return nil
+}
+
+// checkValues is what Unmarshal and DecodeJSON have yet to check: they take no text
+// that is not UTF-8.
+func (m *Inference) checkValues() error {
+	if err := m.Envelope.checkValues(); err != nil {
 		return err
 	}
 	if len(m.OperationName) > 64 {

@@ -85,7 +85,7 @@ func (m *ModelCommand) Unmarshal(b []byte) error {
 	if err := w.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *ModelCommand) AppendJSON(b []byte) []byte {
@@ -128,11 +128,41 @@ func (m *ModelCommand) DecodeJSON(b []byte) error {
 	if err := r.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *ModelCommand) Validate() error {
-	if err := m.Envelope.validate(); err != nil {
+	if err := m.checkValues(); err != nil {
+		return err
+	}
+	if err := m.Envelope.checkText(); err != nil {
+		return err
+	}
+	if !validString(m.Model) {
+		return notUTF8("model")
+	}
+	if !validString(m.Command) {
+		return notUTF8("command")
+	}
+	if !validString(m.Version) {
+		return notUTF8("version")
+	}
+	if !validString(m.By) {
+		return notUTF8("by")
+	}
+	if !validString(m.Reason) {
+		return notUTF8("reason")
+	}
+	if !validString(m.Answer) {
+		return notUTF8("answer")
+	}
+	return nil
+}
+
+// checkValues is what Unmarshal and DecodeJSON have yet to check: they take no text
+// that is not UTF-8.
+func (m *ModelCommand) checkValues() error {
+	if err := m.Envelope.checkValues(); err != nil {
 		return err
 	}
 	return nil

@@ -170,7 +170,7 @@ func (m *ModelVersion) Unmarshal(b []byte) error {
 	if err := w.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *ModelVersion) AppendJSON(b []byte) []byte {
@@ -255,11 +255,77 @@ func (m *ModelVersion) DecodeJSON(b []byte) error {
 	if err := r.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *ModelVersion) Validate() error {
-	if err := m.Envelope.validate(); err != nil {
+	if err := m.checkValues(); err != nil {
+		return err
+	}
+	if err := m.Envelope.checkText(); err != nil {
+		return err
+	}
+	if !validString(m.Model) {
+		return notUTF8("model")
+	}
+	if !validString(m.Version) {
+		return notUTF8("version")
+	}
+	if !validString(m.Stage) {
+		return notUTF8("stage")
+	}
+	if !validString(m.RunID) {
+		return notUTF8("run_id")
+	}
+	if !validString(m.TriggerID) {
+		return notUTF8("trigger_id")
+	}
+	if !validString(m.ParentVersion) {
+		return notUTF8("parent_version")
+	}
+	if !validString(m.Recipe) {
+		return notUTF8("recipe")
+	}
+	if !validString(m.Artifact) {
+		return notUTF8("artifact")
+	}
+	if !validString(m.Digest) {
+		return notUTF8("digest")
+	}
+	if !validString(m.Dataset) {
+		return notUTF8("dataset")
+	}
+	if !validString(m.DatasetHash) {
+		return notUTF8("dataset_hash")
+	}
+	if !validStrings(m.Ranges) {
+		return notUTF8("ranges")
+	}
+	if !validString(m.TrainingRulesVersion) {
+		return notUTF8("training_rules_version")
+	}
+	if !validStrings(m.Labels) {
+		return notUTF8("labels")
+	}
+	if !validMapDouble(m.Gate) {
+		return notUTF8("gate")
+	}
+	if !validString(m.GateDetail) {
+		return notUTF8("gate_detail")
+	}
+	if !validString(m.Reason) {
+		return notUTF8("reason")
+	}
+	if !validString(m.CodeVersion) {
+		return notUTF8("code_version")
+	}
+	return nil
+}
+
+// checkValues is what Unmarshal and DecodeJSON have yet to check: they take no text
+// that is not UTF-8.
+func (m *ModelVersion) checkValues() error {
+	if err := m.Envelope.checkValues(); err != nil {
 		return err
 	}
 	return nil

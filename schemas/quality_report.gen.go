@@ -110,7 +110,7 @@ func (m *QualityReport) Unmarshal(b []byte) error {
 	if err := w.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *QualityReport) AppendJSON(b []byte) []byte {
@@ -165,11 +165,38 @@ func (m *QualityReport) DecodeJSON(b []byte) error {
 	if err := r.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *QualityReport) Validate() error {
-	if err := m.Envelope.validate(); err != nil {
+	if err := m.checkValues(); err != nil {
+		return err
+	}
+	if err := m.Envelope.checkText(); err != nil {
+		return err
+	}
+	if !validString(m.Model) {
+		return notUTF8("model")
+	}
+	if !validString(m.ModelVersion) {
+		return notUTF8("model_version")
+	}
+	if !validString(m.Role) {
+		return notUTF8("role")
+	}
+	if !validString(m.Topic) {
+		return notUTF8("topic")
+	}
+	if !validMapInt64(m.Labels) {
+		return notUTF8("labels")
+	}
+	return nil
+}
+
+// checkValues is what Unmarshal and DecodeJSON have yet to check: they take no text
+// that is not UTF-8.
+func (m *QualityReport) checkValues() error {
+	if err := m.Envelope.checkValues(); err != nil {
 		return err
 	}
 	return nil

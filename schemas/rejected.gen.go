@@ -67,7 +67,7 @@ func (m *Rejected) Unmarshal(b []byte) error {
 	if err := w.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *Rejected) AppendJSON(b []byte) []byte {
@@ -101,11 +101,35 @@ func (m *Rejected) DecodeJSON(b []byte) error {
 	if err := r.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *Rejected) Validate() error {
-	if err := m.Envelope.validate(); err != nil {
+	if err := m.checkValues(); err != nil {
+		return err
+	}
+	if err := m.Envelope.checkText(); err != nil {
+		return err
+	}
+	if !validString(m.Topic) {
+		return notUTF8("topic")
+	}
+	if !validString(m.Rule) {
+		return notUTF8("rule")
+	}
+	if !validString(m.Detail) {
+		return notUTF8("detail")
+	}
+	if !validMapDouble(m.Scores) {
+		return notUTF8("scores")
+	}
+	return nil
+}
+
+// checkValues is what Unmarshal and DecodeJSON have yet to check: they take no text
+// that is not UTF-8.
+func (m *Rejected) checkValues() error {
+	if err := m.Envelope.checkValues(); err != nil {
 		return err
 	}
 	return nil

@@ -74,8 +74,8 @@ type Message interface {
 	// DecodeJSON reads one JSON object and nothing behind it. Computed fields are
 	// ignored. Errors are of type *FieldError.
 	DecodeJSON(b []byte) error
-	// Validate checks required fields, lengths and times, as both readers do. Its
-	// error is of type *FieldError.
+	// Validate checks required fields, lengths, times, and that text is UTF-8, as both
+	// readers do. Its error is of type *FieldError.
 	Validate() error
 	// Reset makes the message empty.
 	Reset()

@@ -79,7 +79,7 @@ func (m *Text) Unmarshal(b []byte) error {
 	if err := w.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *Text) AppendJSON(b []byte) []byte {
@@ -119,11 +119,38 @@ func (m *Text) DecodeJSON(b []byte) error {
 	if err := r.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *Text) Validate() error {
-	if err := m.Envelope.validate(); err != nil {
+	if err := m.checkValues(); err != nil {
+		return err
+	}
+	if err := m.Envelope.checkText(); err != nil {
+		return err
+	}
+	if !validString(m.Text) {
+		return notUTF8("text")
+	}
+	if !validString(m.ContentType) {
+		return notUTF8("content_type")
+	}
+	if !validString(m.Language) {
+		return notUTF8("language")
+	}
+	if !validString(m.Label) {
+		return notUTF8("label")
+	}
+	if !validMapString(m.Attributes) {
+		return notUTF8("attributes")
+	}
+	return nil
+}
+
+// checkValues is what Unmarshal and DecodeJSON have yet to check: they take no text
+// that is not UTF-8.
+func (m *Text) checkValues() error {
+	if err := m.Envelope.checkValues(); err != nil {
 		return err
 	}
 	if len(m.ContentType) > 128 {

@@ -154,7 +154,7 @@ func (m *TrainingExample) Unmarshal(b []byte) error {
 	if err := w.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *TrainingExample) AppendJSON(b []byte) []byte {
@@ -230,11 +230,53 @@ func (m *TrainingExample) DecodeJSON(b []byte) error {
 	if err := r.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *TrainingExample) Validate() error {
-	if err := m.Envelope.validate(); err != nil {
+	if err := m.checkValues(); err != nil {
+		return err
+	}
+	if err := m.Envelope.checkText(); err != nil {
+		return err
+	}
+	if !validString(m.InferenceID) {
+		return notUTF8("inference_id")
+	}
+	if !validString(m.FeedbackID) {
+		return notUTF8("feedback_id")
+	}
+	if !validString(m.Model) {
+		return notUTF8("model")
+	}
+	if !validString(m.ModelVersion) {
+		return notUTF8("model_version")
+	}
+	if !validString(m.Role) {
+		return notUTF8("role")
+	}
+	if !validString(m.TextID) {
+		return notUTF8("text_id")
+	}
+	if !validString(m.Prediction) {
+		return notUTF8("prediction")
+	}
+	if !validString(m.Label) {
+		return notUTF8("label")
+	}
+	if !validString(m.Split) {
+		return notUTF8("split")
+	}
+	if !validString(m.Reviewer) {
+		return notUTF8("reviewer")
+	}
+	return nil
+}
+
+// checkValues is what Unmarshal and DecodeJSON have yet to check: they take no text
+// that is not UTF-8.
+func (m *TrainingExample) checkValues() error {
+	if err := m.Envelope.checkValues(); err != nil {
 		return err
 	}
 	if !m.InferredAt.inRange() {

@@ -127,7 +127,7 @@ func (m *TrainingRun) Unmarshal(b []byte) error {
 	if err := w.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *TrainingRun) AppendJSON(b []byte) []byte {
@@ -191,11 +191,56 @@ func (m *TrainingRun) DecodeJSON(b []byte) error {
 	if err := r.finish(); err != nil {
 		return err
 	}
-	return m.Validate()
+	return m.checkValues()
 }
 
 func (m *TrainingRun) Validate() error {
-	if err := m.Envelope.validate(); err != nil {
+	if err := m.checkValues(); err != nil {
+		return err
+	}
+	if err := m.Envelope.checkText(); err != nil {
+		return err
+	}
+	if !validString(m.Model) {
+		return notUTF8("model")
+	}
+	if !validString(m.RunID) {
+		return notUTF8("run_id")
+	}
+	if !validString(m.TriggerID) {
+		return notUTF8("trigger_id")
+	}
+	if !validString(m.Recipe) {
+		return notUTF8("recipe")
+	}
+	if !validString(m.Step) {
+		return notUTF8("step")
+	}
+	if !validString(m.Dataset) {
+		return notUTF8("dataset")
+	}
+	if !validString(m.DatasetHash) {
+		return notUTF8("dataset_hash")
+	}
+	if !validStrings(m.Ranges) {
+		return notUTF8("ranges")
+	}
+	if !validMapDouble(m.Metrics) {
+		return notUTF8("metrics")
+	}
+	if !validString(m.CodeVersion) {
+		return notUTF8("code_version")
+	}
+	if !validString(m.Error) {
+		return notUTF8("error")
+	}
+	return nil
+}
+
+// checkValues is what Unmarshal and DecodeJSON have yet to check: they take no text
+// that is not UTF-8.
+func (m *TrainingRun) checkValues() error {
+	if err := m.Envelope.checkValues(); err != nil {
 		return err
 	}
 	return nil

@@ -58,8 +58,11 @@ func envelopeForms(p *printer, m *Message) {
 	p.line("func (m *Envelope) readJSON(r *jsonReader, key string) bool {\nswitch key {")
 	readsJSON(p, m)
 	p.line("default:\nreturn false\n}\nreturn true\n}\n")
-	p.line("func (m *Envelope) validate() error {")
+	p.line("func (m *Envelope) checkValues() error {")
 	checks(p, m)
+	p.line("return nil\n}\n")
+	p.line("func (m *Envelope) checkText() error {")
+	textChecks(p, m)
 	p.line("return nil\n}\n")
 	p.line("// envelopeNames are the names that JSON input may use for the envelope's fields.")
 	p.line("func envelopeNames() []string {\nreturn []string{%s}\n}", inputNames(m))
@@ -86,7 +89,7 @@ func eventForms(p *printer, set *Set, m *Message) {
 	p.line("case %d:\nouter := w.enter(\"envelope\")\nm.Envelope.unmarshal(&w)\nw.leave(outer)", envelopeNumber)
 	reads(p, m)
 	p.line("default:\nw.skip()\n}\n}")
-	p.line("if err := w.finish(); err != nil {\nreturn err\n}\nreturn m.Validate()\n}\n")
+	p.line("if err := w.finish(); err != nil {\nreturn err\n}\nreturn m.checkValues()\n}\n")
 
 	p.line("func (m *%s) AppendJSON(b []byte) []byte {", name)
 	p.line("b = m.Envelope.appendJSON(append(b, '{'))")
@@ -97,10 +100,17 @@ func eventForms(p *printer, set *Set, m *Message) {
 	p.line("for key, ok := r.first(); ok; key, ok = r.next() {\nswitch key {")
 	readsJSON(p, m)
 	p.line("default:\nif !m.Envelope.readJSON(&r, key) {\nr.unknown(key, %s)\n}\n}\n}", namesCall(m))
-	p.line("if err := r.finish(); err != nil {\nreturn err\n}\nreturn m.Validate()\n}\n")
+	p.line("if err := r.finish(); err != nil {\nreturn err\n}\nreturn m.checkValues()\n}\n")
 
 	p.line("func (m *%s) Validate() error {", name)
-	p.line("if err := m.Envelope.validate(); err != nil {\nreturn err\n}")
+	p.line("if err := m.checkValues(); err != nil {\nreturn err\n}")
+	p.line("if err := m.Envelope.checkText(); err != nil {\nreturn err\n}")
+	textChecks(p, m)
+	p.line("return nil\n}\n")
+
+	p.line("// checkValues is what Unmarshal and DecodeJSON have yet to check: they take no text\n// that is not UTF-8.")
+	p.line("func (m *%s) checkValues() error {", name)
+	p.line("if err := m.Envelope.checkValues(); err != nil {\nreturn err\n}")
 	checks(p, m)
 	p.line("return nil\n}\n")
 
@@ -188,6 +198,14 @@ func checks(p *printer, m *Message) {
 		}
 		if f.Type.Name == "Micros" {
 			p.line("if !m.%s.inRange() {\nreturn timeOutOfRange(%q)\n}", f.GoName, f.Name)
+		}
+	}
+}
+
+func textChecks(p *printer, m *Message) {
+	for _, f := range m.Fields {
+		if f.Type.Text {
+			p.line("if !valid%s(m.%s) {\nreturn notUTF8(%q)\n}", f.Type.Name, f.GoName, f.Name)
 		}
 	}
 }

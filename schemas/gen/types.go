@@ -30,6 +30,8 @@ type Type struct {
 	// Repeats says that the readers of Protobuf and the generated code hand the value
 	// so far to the helper.
 	Repeats bool
+	// Text says that a value holds strings, which are UTF-8.
+	Text bool
 }
 
 const (
@@ -41,7 +43,7 @@ const (
 // types are all types of fields that the generator knows, by name.
 var types = map[string]*Type{
 	"String": {
-		Name: "String", Wire: wireBytes, Go: "string", Proto: "string", ClickHouse: "String", Column: "plainColumn[string]",
+		Name: "String", Text: true, Wire: wireBytes, Go: "string", Proto: "string", ClickHouse: "String", Column: "plainColumn[string]",
 		Arrow: "arrow.BinaryTypes.String", JSON: `{"type": "string"}`, Shown: "string", Sortable: true,
 	},
 	"Bytes": {
@@ -87,24 +89,24 @@ var types = map[string]*Type{
 		JSON: `{"type": "number"}`, Shown: "number",
 	},
 	"Strings": {
-		Name: "Strings", Wire: wireBytes, Go: "[]string", Proto: "repeated string", ClickHouse: "Array(String)", Column: "stringsColumn",
+		Name: "Strings", Text: true, Wire: wireBytes, Go: "[]string", Proto: "repeated string", ClickHouse: "Array(String)", Column: "stringsColumn",
 		Parquet: "list", Arrow: "listOf(arrow.BinaryTypes.String)", Repeats: true,
 		JSON: `{"type": "array", "items": {"type": "string"}}`, Shown: "array of strings",
 	},
 	"MapString": {
-		Name: "MapString", Wire: wireBytes, Go: "map[string]string", Proto: "map<string, string>",
+		Name: "MapString", Text: true, Wire: wireBytes, Go: "map[string]string", Proto: "map<string, string>",
 		ClickHouse: "Map(LowCardinality(String), String)", Column: "mapColumn[string]",
 		Arrow: "mapOf(arrow.BinaryTypes.String)", Repeats: true,
 		JSON: `{"type": "object"}`, Shown: "object; a value that is no string is kept as JSON text",
 	},
 	"MapInt64": {
-		Name: "MapInt64", Wire: wireBytes, Go: "map[string]int64", Proto: "map<string, int64>",
+		Name: "MapInt64", Text: true, Wire: wireBytes, Go: "map[string]int64", Proto: "map<string, int64>",
 		ClickHouse: "Map(LowCardinality(String), Int64)", Column: "mapColumn[int64]",
 		Arrow: "mapOf(arrow.PrimitiveTypes.Int64)", Repeats: true,
 		JSON: `{"type": "object", "additionalProperties": {"type": "integer"}}`, Shown: "object of whole numbers",
 	},
 	"MapDouble": {
-		Name: "MapDouble", Wire: wireBytes, Go: "map[string]float64", Proto: "map<string, double>",
+		Name: "MapDouble", Text: true, Wire: wireBytes, Go: "map[string]float64", Proto: "map<string, double>",
 		ClickHouse: "Map(LowCardinality(String), Float64)", Column: "mapColumn[float64]",
 		Arrow: "mapOf(arrow.PrimitiveTypes.Float64)", Repeats: true,
 		JSON: `{"type": "object", "additionalProperties": {"type": "number"}}`, Shown: "object of numbers",
