@@ -135,6 +135,9 @@ func consuming() []kgo.Opt {
 		kgo.FetchMaxPartitionBytes(partitionMaxBytes),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.FetchMaxWait(500 * time.Millisecond),
+		// The markers of transactions have offsets: without them a reader would never
+		// be at the end of a log that ends in one.
+		kgo.KeepControlRecords(),
 		// Every start position is named; one that the log no longer has is an error.
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -16,13 +15,11 @@ type Follower struct {
 	bus    *Bus
 	topic  Topic
 	client *kgo.Client
-	marks  map[int32]*marks
+	in     map[int32]*intake
 	next   map[int32]int64
-	// skipped counts, by partition, the records that the marks did not admit.
+	// skipped counts, by partition, the records that do not count.
 	skipped map[int32]int64
 	ends    map[int32]int64 // the log's ends when it began
-	steps   map[string]string
-	forged  prometheus.Counter
 }
 
 // Follow begins at the start of topic. Close ends it.
@@ -31,17 +28,15 @@ func (b *Bus) Follow(ctx context.Context, topic string) (*Follower, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Follower{
-		bus: b, topic: t, marks: map[int32]*marks{}, next: map[int32]int64{}, skipped: map[int32]int64{}, steps: map[string]string{},
-		forged: b.metrics.forged.WithLabelValues("follower", topic),
-	}
+	f := &Follower{bus: b, topic: t, in: map[int32]*intake{}, next: map[int32]int64{}, skipped: map[int32]int64{}}
 	if f.ends, err = b.Ends(ctx, topic); err != nil {
 		return nil, err
 	}
 	from := map[int32]kgo.Offset{}
 	for n := range t.Partitions {
 		from[n] = kgo.NewOffset().At(0)
-		f.marks[n] = newMarks()
+		in := b.newIntake("follower", t, n, newMarks())
+		f.in[n] = &in
 	}
 	opts := append(b.common(), consuming()...)
 	opts = append(opts, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}))
@@ -66,7 +61,7 @@ func (f *Follower) CaughtUp() bool {
 func (f *Follower) Positions() map[int32]int64 { return f.next }
 
 // Skipped returns, by partition, how many records did not count so far: written again
-// after a crash, or behind a gap.
+// after a crash, behind a gap, or by no stage of Millrace.
 func (f *Follower) Skipped() map[int32]int64 { return f.skipped }
 
 // Next waits for records and returns them; they are the caller's. It returns ctx's error
@@ -77,41 +72,37 @@ func (f *Follower) Next(ctx context.Context) ([]Record, error) {
 		return nil, err
 	}
 	var failure error
-	fetches.EachError(func(topic string, partition int32, err error) {
-		failure = errors.Join(failure, fmt.Errorf("bus: fetch %s/%d: %w", topic, partition, err))
-	})
-	if failure != nil {
-		return nil, failure
-	}
 	var out []Record
-	fetches.EachRecord(func(r *kgo.Record) {
-		f.next[r.Partition] = r.Offset + 1
-		rec := Record{
-			Partition: Partition{f.topic.Name, f.topic.ID, r.Partition},
-			Offset:    r.Offset, Timestamp: r.Timestamp, Key: r.Key, Value: r.Value,
-			Kind:   kindOf(header(r, HeaderKind)),
-			Origin: Origin{TopicID: f.topic.ID, Partition: r.Partition, Offset: r.Offset},
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		for _, r := range p.Records {
+			out = f.take(out, r)
 		}
-		if l, derived := f.bus.linkOf(r, f.topic.Name, f.topic.Input, f.stepName, f.forged); derived {
-			m := f.marks[r.Partition]
-			if m.admit(&l) != applied {
-				f.skipped[r.Partition]++
-				return
+		var large *kgo.ErrDecompressTooLarge
+		switch {
+		case p.Err == nil:
+		case f.topic.Input && errors.As(p.Err, &large):
+			for _, r := range standIns(large) {
+				out = f.take(out, r)
 			}
-			rec.Origin, rec.Derived = l.Origin, true
+			f.next[p.Partition] = large.NextOffset
+			f.client.SetOffsets(behind(large))
+		default:
+			failure = errors.Join(failure, fmt.Errorf("bus: fetch %s/%d: %w", p.Topic, p.Partition, p.Err))
 		}
-		out = append(out, rec)
 	})
-	return out, nil
+	return out, failure
 }
 
-func (f *Follower) stepName(b []byte) string {
-	s, ok := f.steps[string(b)]
-	if !ok {
-		s = string(b)
-		f.steps[s] = s
+func (f *Follower) take(out []Record, r *kgo.Record) []Record {
+	f.next[r.Partition] = r.Offset + 1
+	rec, counts := f.in[r.Partition].take(r)
+	switch {
+	case counts:
+		out = append(out, rec)
+	case !r.Attrs.IsControl():
+		f.skipped[r.Partition]++
 	}
-	return s
+	return out
 }
 
 // Close ends the follower.

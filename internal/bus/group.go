@@ -132,30 +132,47 @@ func (g *group) poll(ctx context.Context) error {
 			return nil //nolint:nilerr // being told to stop is no error
 		}
 		var err error
-		fetches.EachError(func(topic string, partition int32, e error) {
-			if !errors.Is(e, context.Canceled) {
-				err = errors.Join(err, fmt.Errorf("bus: stage %s: fetch %s/%d: %w", g.stage.Name, topic, partition, e))
-			}
-		})
+		fetches.EachPartition(func(p kgo.FetchTopicPartition) { err = errors.Join(err, g.deliver(p)) })
+		g.consumer.AllowRebalance()
 		if err != nil {
-			g.consumer.AllowRebalance()
 			return err
 		}
-		fetches.EachPartition(g.deliver)
-		g.consumer.AllowRebalance()
 	}
 }
 
-func (g *group) deliver(p kgo.FetchTopicPartition) {
+// deliver hands what was fetched of a partition to its worker.
+func (g *group) deliver(p kgo.FetchTopicPartition) error {
 	g.mu.Lock()
 	w := g.workers[outputPartition{p.Topic, p.Partition}]
 	g.mu.Unlock()
-	if w == nil || len(p.Records) == 0 {
-		return // revoked meanwhile; whoever has it now reads it
+	if w == nil && (p.Topic != "" || p.Err == nil || errors.Is(p.Err, context.Canceled)) {
+		return nil // revoked meanwhile; whoever has it now reads it
 	}
-	if w.offer(p.Records, p.HighWatermark) {
+	if w == nil {
+		return fmt.Errorf("bus: stage %s: %w", g.stage.Name, p.Err) // of the group itself
+	}
+	if len(p.Records) > 0 && w.offer(p.Records, p.HighWatermark) {
 		w.hold()
 	}
+	var large *kgo.ErrDecompressTooLarge
+	switch {
+	case p.Err == nil || errors.Is(p.Err, context.Canceled):
+		return nil
+	case w.in.input && errors.As(p.Err, &large):
+		g.bus.log.Error("a batch unpacks to more than is taken; its records are dead", "topic", p.Topic, "partition", p.Partition,
+			"from", large.Offset, "to", large.NextOffset, "limit", maxBatchBytes)
+		if w.offer(standIns(large), max(p.HighWatermark, large.NextOffset)) {
+			w.hold()
+		}
+		g.consumer.SetOffsets(behind(large))
+		return nil
+	}
+	return fmt.Errorf("bus: stage %s: fetch %s/%d: %w", g.stage.Name, p.Topic, p.Partition, p.Err)
+}
+
+// behind is the place behind a batch that cannot be unpacked.
+func behind(e *kgo.ErrDecompressTooLarge) map[string]map[int32]kgo.EpochOffset {
+	return map[string]map[int32]kgo.EpochOffset{e.Topic: {e.Partition: {Epoch: e.Epoch, Offset: e.NextOffset}}}
 }
 
 // assigned opens a worker for each new partition, before its first fetch.
@@ -235,6 +252,7 @@ func (g *group) release(lost map[string][]int32) {
 	g.mu.Unlock()
 	for _, w := range stopped {
 		<-w.done
+		w.resumeFetch() // the client keeps a pause, also for whoever has the partition next
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lastHint)
 	defer cancel()

@@ -3,11 +3,11 @@ package bus
 import "github.com/prometheus/client_golang/prometheus"
 
 type metrics struct {
-	read, repeated, gaps, forged *prometheus.CounterVec
-	written, batches, failures   *prometheus.CounterVec
-	seconds                      *prometheus.HistogramVec
-	lag, age                     *prometheus.GaugeVec
-	checkpoints                  *prometheus.CounterVec
+	read, repeated, gaps, forged, foreign *prometheus.CounterVec
+	written, batches, failures            *prometheus.CounterVec
+	seconds                               *prometheus.HistogramVec
+	lag, age                              *prometheus.GaugeVec
+	checkpoints                           *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -26,6 +26,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		repeated:    counter("records_repeated_total", "Records that a mark dropped: written again after a crash.", "stage", "topic"),
 		gaps:        counter("records_behind_gap_total", "Records skipped since their writer failed before them and sends both again.", "stage", "topic"),
 		forged:      counter("origins_forged_total", "Origin headers on input topics without the deployment's MAC; they do not count.", "stage", "topic"),
+		foreign:     counter("records_foreign_total", "Records on Millrace's own topics that no stage of it wrote; they do not count.", "stage", "topic"),
 		written:     counter("records_written_total", "Records that a stage wrote.", "stage", "topic"),
 		batches:     counter("batches_total", "Batches that a stage committed.", "stage"),
 		failures:    counter("failures_total", "Instances of a stage that ended with an error.", "stage"),

@@ -21,6 +21,12 @@ const (
 	HeaderContentType = "content-type"
 )
 
+// What a content type says of a value.
+const (
+	ContentJSON     = "application/json"
+	ContentProtobuf = "application/x-protobuf"
+)
+
 // macBytes is the length of the truncated HMAC-SHA256 on input topics.
 const macBytes = 16
 

@@ -68,12 +68,12 @@ func PartitionOf(key []byte, n int32) int32 {
 func (o *Output) Emit(in *Record, topic string, partition int32, key []byte, m schemas.Message) {
 	at := len(o.arena)
 	o.arena = m.MarshalAppend(o.arena)
-	o.emit(in, topic, partition, key, m.Kind(), o.arena[at:len(o.arena):len(o.arena)])
+	o.emit(in, topic, partition, key, m.Kind(), ContentProtobuf, o.arena[at:len(o.arena):len(o.arena)])
 }
 
-// EmitRaw writes value as it is; kind is empty on input topics.
+// EmitRaw writes value as it is, with in's content type; kind is empty on input topics.
 func (o *Output) EmitRaw(in *Record, topic string, partition int32, key []byte, kind schemas.Kind, value []byte) {
-	o.emit(in, topic, partition, key, kind, o.keep(value))
+	o.emit(in, topic, partition, key, kind, in.ContentType, o.keep(value))
 }
 
 // keep copies b into the batch's arena. The arena may move when it grows; what was
@@ -84,7 +84,7 @@ func (o *Output) keep(b []byte) []byte {
 	return o.arena[at:len(o.arena):len(o.arena)]
 }
 
-func (o *Output) emit(in *Record, topic string, partition int32, key []byte, kind schemas.Kind, value []byte) {
+func (o *Output) emit(in *Record, topic string, partition int32, key []byte, kind schemas.Kind, contentType string, value []byte) {
 	if o.err != nil {
 		return
 	}
@@ -128,6 +128,9 @@ func (o *Output) emit(in *Record, topic string, partition int32, key []byte, kin
 	if t.Input {
 		m := mac(o.bus.cfg.Secret, topic, origin, r.Key, value)
 		r.Headers = append(r.Headers, kgo.RecordHeader{Key: HeaderMAC, Value: m})
+		if contentType != "" {
+			r.Headers = append(r.Headers, kgo.RecordHeader{Key: HeaderContentType, Value: o.keep([]byte(contentType))})
+		}
 	}
 }
 

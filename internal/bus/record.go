@@ -64,4 +64,7 @@ type Record struct {
 	// Derived is true where a step of Millrace wrote the record; on input topics the
 	// header that says so carries the deployment's MAC.
 	Derived bool
+	// Unreadable is true for a record of an input whose batch unpacks to more than may be
+	// held: there is nothing of it but its place.
+	Unreadable bool
 }

@@ -33,12 +33,11 @@ type worker struct {
 	bus   *Bus
 	stage Stage
 	at    Partition
-	input bool
+	in    intake
 	st    *state.Partition
 	marks *marks
 	task  Task
 	out   *Output
-	steps map[string]string
 
 	// position is the next offset to read, as committed; read by the group's side.
 	position atomic.Int64
@@ -66,8 +65,8 @@ type worker struct {
 	checkpointed  time.Time
 	checkpointAt  int64
 
-	repeated, gaps, forged, read prometheus.Counter
-	lag, age                     prometheus.Gauge
+	read     prometheus.Counter
+	lag, age prometheus.Gauge
 }
 
 // openWorker loads the furthest of the local state and the checkpoints and opens the
@@ -98,16 +97,13 @@ func (b *Bus) openWorker(ctx context.Context, stage Stage, topic Topic, partitio
 	}
 	n := strconv.Itoa(int(partition))
 	w := &worker{
-		bus: b, stage: stage, at: at, input: topic.Input, st: st, marks: m, task: task,
-		out: newOutput(b, stage.Name, producer), steps: map[string]string{},
+		bus: b, stage: stage, at: at, in: b.newIntake(stage.Name, topic, partition, m), st: st, marks: m, task: task,
+		out:     newOutput(b, stage.Name, producer),
 		arrived: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 		checkpointed: b.clock(), checkpointAt: st.Position(),
-		read:     b.metrics.read.WithLabelValues(stage.Name, topic.Name),
-		repeated: b.metrics.repeated.WithLabelValues(stage.Name, topic.Name),
-		gaps:     b.metrics.gaps.WithLabelValues(stage.Name, topic.Name),
-		forged:   b.metrics.forged.WithLabelValues(stage.Name, topic.Name),
-		lag:      b.metrics.lag.WithLabelValues(stage.Name, topic.Name, n),
-		age:      b.metrics.age.WithLabelValues(stage.Name, topic.Name, n),
+		read: b.metrics.read.WithLabelValues(stage.Name, topic.Name),
+		lag:  b.metrics.lag.WithLabelValues(stage.Name, topic.Name, n),
+		age:  b.metrics.age.WithLabelValues(stage.Name, topic.Name, n),
 	}
 	w.position.Store(st.Position())
 	return w, nil
@@ -215,6 +211,11 @@ func (w *worker) loop(ctx context.Context) error {
 // collect waits until a batch is full, old enough or wanted, and returns how many
 // records of the buffer it takes and where its range ends; 0 records: stop.
 func (w *worker) collect(ctx context.Context, ranger Ranger) (n int, end int64, err error) {
+	select {
+	case <-w.stop: // whatever waits: the next owner reads it
+		return 0, 0, nil
+	default:
+	}
 	var fixed int64
 	if ranger != nil {
 		if fixed, err = ranger.RangeEnd(ctx, w.st.Position()); err != nil {
@@ -279,59 +280,14 @@ func (w *worker) ready(ctx context.Context, ranger Ranger, fixed int64) (n int, 
 	return 0, 0
 }
 
-// admit fills w.records with what the marks let through of the first n of the buffer.
+// admit fills w.records with what counts of the first n of the buffer.
 func (w *worker) admit(n int) {
 	w.records = w.records[:0]
 	for _, r := range w.buf[:n] {
-		rec := Record{Partition: w.at, Offset: r.Offset, Timestamp: r.Timestamp, Key: r.Key, Value: r.Value}
-		rec.Origin = Origin{TopicID: w.at.TopicID, Partition: w.at.Partition, Offset: r.Offset}
-		l, derived := w.bus.linkOf(r, w.at.Topic, w.input, w.stepName, w.forged)
-		if derived {
-			switch w.marks.admit(&l) {
-			case repeated:
-				w.repeated.Inc()
-				continue
-			case behindGap:
-				w.gaps.Inc()
-				continue
-			}
-			rec.Origin, rec.Derived = l.Origin, true
+		if rec, counts := w.in.take(r); counts {
+			w.records = append(w.records, rec)
 		}
-		if !w.input {
-			rec.Kind = kindOf(header(r, HeaderKind))
-		}
-		rec.ContentType = string(header(r, HeaderContentType))
-		w.records = append(w.records, rec)
 	}
-}
-
-// stepName gives one string for each step's name.
-func (w *worker) stepName(b []byte) string {
-	if s, ok := w.steps[string(b)]; ok {
-		return s
-	}
-	s := string(b)
-	w.steps[s] = s
-	return s
-}
-
-// linkOf reads the origin of a record. On input topics it counts only with the MAC; what
-// is malformed elsewhere was not written by Millrace and is its own origin.
-func (b *Bus) linkOf(r *kgo.Record, topic string, input bool, step func([]byte) string, forged prometheus.Counter) (link, bool) {
-	h := header(r, HeaderOrigin)
-	if h == nil {
-		return link{}, false
-	}
-	if input && !macEqual(header(r, HeaderMAC), mac(b.cfg.Secret, topic, h, r.Key, r.Value)) {
-		forged.Inc()
-		return link{}, false
-	}
-	l, err := parseLink(h, step)
-	if err != nil {
-		forged.Inc()
-		return link{}, false
-	}
-	return l, true
 }
 
 func (w *worker) step(ctx context.Context, n int) error {

@@ -109,6 +109,12 @@ func (t *task) Process(_ context.Context, in []bus.Record, out *bus.Output) erro
 // one gives one record its verdict.
 func (t *task) one(r *bus.Record, out *bus.Output) error {
 	arrived := t.ids.arrive(schemas.MicrosOf(r.Timestamp), schemas.MicrosOf(t.deps.Clock()))
+	if r.Unreadable {
+		t.event.Reset()
+		t.complete(r, arrived)
+		t.dead(r, out, schemas.ClassTooLarge, "its batch unpacks to more than is taken; send smaller batches")
+		return nil
+	}
 	if err := t.decode(r); err != nil {
 		var wrong *schemas.FieldError
 		if !errors.As(err, &wrong) {
@@ -145,24 +151,22 @@ func (t *task) one(r *bus.Record, out *bus.Output) error {
 // decode reads a record's value, Protobuf or JSON: as the content type says, else JSON
 // where it begins with a brace.
 func (t *task) decode(r *bus.Record) error {
-	asJSON := false
 	switch r.ContentType {
-	case "application/json":
-		asJSON = true
-	case "application/x-protobuf":
-	default:
-		for _, c := range r.Value {
-			if c == ' ' || c == '\t' || c == '\r' || c == '\n' {
-				continue
-			}
-			asJSON = c == '{'
-			break
-		}
-	}
-	if asJSON {
+	case bus.ContentJSON:
 		return t.event.DecodeJSON(r.Value)
+	case bus.ContentProtobuf:
+		return t.event.Unmarshal(r.Value)
 	}
-	return t.event.Unmarshal(r.Value)
+	text := bytes.TrimLeft(r.Value, " \t\r\n")
+	if len(text) == 0 || text[0] != '{' {
+		return t.event.Unmarshal(r.Value)
+	}
+	err := t.event.DecodeJSON(r.Value)
+	// A line feed and a brace are also how Protobuf begins, with an envelope of 123 bytes.
+	if err != nil && r.Value[0] == '\n' && t.event.Unmarshal(r.Value) == nil {
+		return nil
+	}
+	return err
 }
 
 // complete gives an event what it may lack: an id, which then is a function of its
@@ -193,6 +197,10 @@ func (t *task) key() string {
 // that key (others hash differently), so that all posts of an id, and an inference and
 // its feedback, meet in one partition.
 func (t *task) rekey(r *bus.Record, out *bus.Output, home int32, key []byte) {
+	if most := out.MaxBytes(t.at.Topic); len(r.Value) > most {
+		t.dead(r, out, schemas.ClassTooLarge, fmt.Sprintf("its key is not its id, and it has %d bytes: what is written once more may have %d", len(r.Value), most))
+		return
+	}
 	t.emit(r, out, t.duplicate("rekeyed", post{}), "rekeyed", "")
 	out.EmitRaw(r, t.at.Topic, home, key, "", r.Value)
 }

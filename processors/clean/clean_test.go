@@ -120,19 +120,66 @@ func TestTooLarge(t *testing.T) {
 	fits := bustest.Input(bus.RawText, "", text(500))
 	long := bustest.Input(bus.RawText, "", text(1000))
 	longKey := bustest.Input(bus.RawText, strings.Repeat("k", 100<<10), text(500))
-	c.Produce(fits, long, longKey)
+	// What its topic takes, but not once more.
+	wrongKey := bustest.Input(bus.RawText, "wrong", protoText(func(m *schemas.Text) { m.EventID, m.Text = "x", strings.Repeat("x", 120<<10) }))
+	c.Produce(fits, long, longKey, wrongKey)
 	c.MustDrain(b, newStage(t, time.Now))
 	all := verdicts(t, c, b)
 	if v := all[at(fits)]; v.Kind != schemas.KindCleanText {
 		t.Errorf("the text that fits: %s %s", v.Kind, v.class)
 	}
-	for _, r := range []*kgo.Record{long, longKey} {
+	for _, r := range []*kgo.Record{long, longKey, wrongKey} {
 		if v := all[at(r)]; v.Kind != schemas.KindDeadLetter || v.class != "too_large" {
 			t.Errorf("key of %d bytes, value of %d: %s %s, want dead_letters too_large", len(r.Key), len(r.Value), v.Kind, v.class)
 		}
 	}
-	if letters := c.Read(b, bus.DeadLetters); len(letters) != 2 {
-		t.Errorf("%d records are on %s, want 2", len(letters), bus.DeadLetters)
+	if letters := c.Read(b, bus.DeadLetters); len(letters) != 3 {
+		t.Errorf("%d records are on %s, want 3", len(letters), bus.DeadLetters)
+	}
+}
+
+// TestForms checks that Protobuf and JSON are told apart without a content type, whatever
+// the length of the envelope: one of 123 bytes makes Protobuf begin as JSON may, with a
+// line feed and a brace.
+func TestForms(t *testing.T) {
+	c := bustest.New(t)
+	b := c.Member(vfs.NewMem())
+	var posts []*kgo.Record
+	for n := range 150 {
+		id := fmt.Sprintf("%04d", n)
+		value := protoText(func(m *schemas.Text) { m.EventID, m.Subject = id, strings.Repeat("s", n) })
+		posts = append(posts, bustest.Input(bus.RawText, id, value), bustest.Input(bus.RawText, "wrong", bytes.Replace(value, []byte(id), []byte("w"+id[1:]), 1)))
+	}
+	odd := posts[:0:0]
+	for _, r := range posts {
+		if bytes.HasPrefix(r.Value, []byte("\n{")) {
+			odd = append(odd, r)
+		}
+	}
+	if len(odd) == 0 {
+		t.Fatal("no post begins as JSON may: the test proves nothing")
+	}
+	json := bustest.Input(bus.RawText, "j", []byte("\n {\"id\":\"j\",\"text\":\"a text\"}"))
+	broken := bustest.Input(bus.RawText, "b", []byte("\n{\"id\":\"b\",\"text\":7}"))
+	c.Produce(append(posts, json, broken)...)
+	stage := newStage(t, time.Now)
+	c.MustDrain(b, stage)
+	c.MustDrain(b, stage) // what was written again
+	clean := 0
+	for at, v := range verdicts(t, c, b) {
+		switch {
+		case v.Kind == schemas.KindCleanText:
+			clean++
+		case v.Kind == schemas.KindDuplicate && v.class == "rekeyed", at.String() == fmt.Sprint(place{broken.Topic, broken.Partition, broken.Offset}):
+		default:
+			t.Errorf("%s: %s %s", at, v.Kind, v.class)
+		}
+	}
+	if want := len(posts) + 1; clean != want {
+		t.Errorf("%d texts are clean, want %d", clean, want)
+	}
+	if v := verdicts(t, c, b)[at(broken)]; v.class != schemas.ClassInvalidField {
+		t.Errorf("a number for a text: %s %s", v.Kind, v.class)
 	}
 }
 
