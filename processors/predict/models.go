@@ -70,17 +70,12 @@ func (m *Models) Run(ctx context.Context) error {
 		return err
 	}
 	defer f.Close()
-	latest := map[string]*schemas.ModelVersion{}
+	wanted := map[string]*wantedVersion{} // champions that are not in use yet, by model
 	for {
-		if f.CaughtUp() {
-			// Only the last champion of a batch is loaded.
-			for model, v := range latest {
-				m.take(ctx, model, v)
-				delete(latest, model)
-			}
-			m.once.Do(func() { close(m.ready) })
+		if f.CaughtUp() { // only the last champion of a batch is loaded
+			m.takeAll(ctx, wanted)
 		}
-		records, err := f.Next(ctx)
+		records, err := m.next(ctx, f, len(wanted) > 0)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -96,43 +91,73 @@ func (m *Models) Run(ctx context.Context) error {
 				return fmt.Errorf("predict: decode %s at offset %d: %w", records[i].Partition, records[i].Offset, err)
 			}
 			if v.Stage == RoleChampion {
-				latest[v.Model] = v
+				wanted[v.Model] = &wantedVersion{ModelVersion: v}
 			}
 		}
 	}
 }
 
-// Bounds of the tries to load a champion whose artefact cannot be read just now.
-const (
-	loadTries = 5
-	loadPause = 500 * time.Millisecond
-)
+// loadPause is the pause before a champion is tried again whose artefact could not be
+// read: the objects may be away for longer than anybody waits.
+const loadPause = 500 * time.Millisecond
 
-// take loads a champion. One that is not what its digest says is never used: the version
-// before stays.
-func (m *Models) take(ctx context.Context, model string, v *schemas.ModelVersion) {
-	if now := m.Champion(model); now != nil && now.Version == v.Version {
-		return
+// next waits for records; where a champion is still to be loaded, for loadPause at most.
+func (m *Models) next(ctx context.Context, f *bus.Follower, loading bool) ([]bus.Record, error) {
+	if !loading || !f.CaughtUp() {
+		return f.Next(ctx)
 	}
-	var err error
-	for range loadTries {
-		var p Predictor
-		if p, err = m.fetch(ctx, v); err == nil {
-			m.champions.Store(model, &Loaded{Version: v.Version, Predictor: p})
-			m.log.Info("champion in use", "model", model, "version", v.Version)
-			return
+	waiting, cancel := context.WithTimeout(ctx, loadPause)
+	defer cancel()
+	records, err := f.Next(waiting)
+	if err != nil && waiting.Err() != nil {
+		return nil, nil
+	}
+	return records, err
+}
+
+// wantedVersion is a champion that is not in use yet.
+type wantedVersion struct {
+	*schemas.ModelVersion
+	told bool // that it cannot be loaded
+}
+
+// takeAll loads the champions that are wanted. One that is not what its digest says is
+// never used: the version before stays. One that cannot be read is tried again, and
+// nobody is ready before it is; but for one that is gone, nobody waits.
+func (m *Models) takeAll(ctx context.Context, all map[string]*wantedVersion) {
+	ready := true
+	for model, v := range all {
+		err := m.take(ctx, model, v)
+		if err == nil || errors.Is(err, objstore.ErrTampered) {
+			delete(all, model)
+			continue
 		}
-		if errors.Is(err, objstore.ErrTampered) {
-			break
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(loadPause):
-		}
+		ready = ready && errors.Is(err, objstore.ErrNotFound)
+	}
+	if ready && ctx.Err() == nil {
+		m.once.Do(func() { close(m.ready) })
+	}
+}
+
+func (m *Models) take(ctx context.Context, model string, v *wantedVersion) error {
+	if now := m.Champion(model); now != nil && now.Version == v.Version {
+		return nil
+	}
+	p, err := m.fetch(ctx, v.ModelVersion)
+	if err == nil {
+		m.champions.Store(model, &Loaded{Version: v.Version, Predictor: p})
+		m.log.Info("champion in use", "model", model, "version", v.Version)
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	m.failed.Inc()
-	m.log.Error("the champion cannot be loaded; the version before stays in use", "model", model, "version", v.Version, "digest", v.Digest, "error", err)
+	if !v.told {
+		m.log.Error("the champion cannot be loaded; the version before stays in use", "model", model, "version", v.Version, "digest", v.Digest, "error", err)
+		v.told = true
+	}
+	return err
 }
 
 func (m *Models) fetch(ctx context.Context, v *schemas.ModelVersion) (Predictor, error) {

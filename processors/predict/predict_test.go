@@ -140,6 +140,37 @@ func TestChampions(t *testing.T) {
 	serves("v1", "one-label")
 }
 
+// TestAway checks that a champion that cannot be read serves once the objects are there
+// again, and that the one before serves meanwhile; at the start, that nobody is ready
+// before it is known who serves.
+func TestAway(t *testing.T) {
+	r := newRig(t)
+	r.start()
+	r.version("m", "v1", RoleChampion, "hashing one")
+	r.await("m", "v1")
+	r.away.Store(true)
+	r.version("m", "v2", RoleChampion, "hashing two")
+	bustest.Await(t, "v2 was tried twice", func() bool { return r.failures() >= 2 })
+	if c := r.models.Champion("m"); c.Version != "v1" {
+		t.Errorf("while the objects are away %s serves, want v1", c.Version)
+	}
+	before := r.models
+	r.member()
+	r.start()
+	bustest.Await(t, "the new member has tried", func() bool { return r.failures() >= 1 })
+	select {
+	case <-r.models.ready:
+		t.Error("the new member is ready, and does not know who serves")
+	default:
+	}
+	r.away.Store(false)
+	r.await("m", "v2")
+	if err := r.models.WaitReady(t.Context()); err != nil {
+		t.Error(err)
+	}
+	bustest.Await(t, "v2 serves at the first member", func() bool { return before.Champion("m").Version == "v2" })
+}
+
 // TestStream checks which texts of the log are judged, under which ids, and that another
 // member that reads all of it again, with another champion, adds nothing.
 func TestStream(t *testing.T) {

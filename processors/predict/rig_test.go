@@ -13,11 +13,13 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/vfs"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/internal/bustest"
@@ -55,6 +57,7 @@ type rig struct {
 	rules   *rules.Rules
 	metrics *prometheus.Registry
 	logged  logged
+	away    atomic.Bool // the objects cannot be read
 	now     time.Time
 }
 
@@ -75,9 +78,29 @@ func (r *rig) member() {
 	r.bus = r.Member(vfs.NewMem())
 	r.metrics = prometheus.NewRegistry()
 	var err error
-	if r.models, err = NewModels(r.bus, r.Objects, load, slog.New(slog.NewTextHandler(&r.logged, nil)), r.metrics); err != nil {
+	if r.models, err = NewModels(r.bus, away{r.Objects, &r.away}, load, slog.New(slog.NewTextHandler(&r.logged, nil)), r.metrics); err != nil {
 		r.t.Fatal(err)
 	}
+}
+
+// away is an object store that cannot be read while it is away.
+type away struct {
+	objstore.Store
+	away *atomic.Bool
+}
+
+func (a away) Open(ctx context.Context, key string) (objstore.Object, error) {
+	if a.away.Load() {
+		return nil, errors.New("the objects are away")
+	}
+	return a.Store.Open(ctx, key)
+}
+
+func (a away) Get(ctx context.Context, key string) ([]byte, error) {
+	if a.away.Load() {
+		return nil, errors.New("the objects are away")
+	}
+	return a.Store.Get(ctx, key)
 }
 
 func (r *rig) start() { r.Start("models", r.models.Run) }
@@ -122,8 +145,8 @@ func (r *rig) version(model, version, stage, content string) *schemas.ModelVersi
 // answer has a stage write v to model.events, as nobody else can.
 func (r *rig) answer(v *schemas.ModelVersion) {
 	r.t.Helper()
-	claim := bustest.Input(bus.ModelEvents, v.Model, v.MarshalAppend(nil))
-	r.Produce(claim)
+	r.Produce(bustest.Input(bus.ModelEvents, v.Model, v.MarshalAppend(nil),
+		kgo.RecordHeader{Key: bus.HeaderKind, Value: []byte(schemas.KindModelVersionClaim)}))
 	r.MustDrain(r.bus, bus.Stage{
 		Name: "registry", Inputs: []string{bus.ModelEvents}, Limits: bus.DefaultLimits(),
 		Open: func(context.Context, bus.Partition, *state.Partition) (bus.Task, error) { return answering{}, nil },
@@ -134,7 +157,7 @@ type answering struct{}
 
 func (answering) Process(_ context.Context, in []bus.Record, out *bus.Output) error {
 	for i := range in {
-		if in[i].Kind == "" && !in[i].Derived {
+		if in[i].Kind == schemas.KindModelVersionClaim {
 			out.EmitRaw(&in[i], bus.ModelEvents, in[i].Partition.Partition, in[i].Key, schemas.KindModelVersion, in[i].Value)
 		}
 	}
