@@ -114,7 +114,7 @@ func (l *ledger) models() {
 			}
 		}
 		return want
-	}, "SELECT model, at, offset, what, version, detail FROM drift_timeline")
+	}, "SELECT model, at, offset, what, version, detail FROM drift_timeline"+l.setting())
 	l.agree("model_registry", func() []string {
 		last, made := map[string]*schemas.ModelVersion{}, map[string]string{}
 		for _, h := range l.happenings() {
@@ -132,7 +132,7 @@ func (l *ledger) models() {
 		}
 		return want
 	}, `SELECT model, version, stage, reason, since, made, run_id, trigger_id, parent_version, recipe, digest, bytes,
-dataset_hash, examples, ranges, training_rules_version, labels, gate_passed, gate['accuracy'], gate_detail FROM model_registry`)
+dataset_hash, examples, ranges, training_rules_version, labels, gate_passed, gate['accuracy'], gate_detail FROM model_registry`+l.setting())
 }
 
 // judgedExample is an example of the log with what the ledger knows of it.
@@ -220,7 +220,7 @@ func (l *ledger) drifted() {
 // insert does.
 func (l *ledger) double() {
 	l.m.t.Helper()
-	tables := strings.Fields(l.m.sql("SELECT name FROM system.tables WHERE database = 'millrace' AND engine LIKE '%%MergeTree'"))
+	tables := strings.Fields(l.m.sql("SELECT name FROM system.tables WHERE database = 'millrace' AND sorting_key LIKE '%%_origin_offset%%'"))
 	if len(tables) != 13 {
 		l.m.t.Fatalf("there are %d tables: %s", len(tables), tables)
 	}
@@ -240,25 +240,33 @@ func (l *ledger) double() {
 // admin runs a statement as Millrace itself does.
 func (m *millrace) admin(statement string) string {
 	m.t.Helper()
-	text, err := os.ReadFile(filepath.Join(m.data, "secret"))
+	answer, err := m.tryAdmin(statement)
 	if err != nil {
 		m.t.Fatal(err)
 	}
+	return answer
+}
+
+func (m *millrace) tryAdmin(statement string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(m.data, "secret"))
+	if err != nil {
+		return "", err
+	}
 	secret, err := hex.DecodeString(strings.TrimSpace(string(text)))
 	if err != nil {
-		m.t.Fatal(err)
+		return "", err
 	}
 	h := hmac.New(sha256.New, secret)
 	h.Write([]byte("clickhouse"))
 	u := url.URL{Scheme: "http", Host: m.ClickHouse, Path: "/", RawQuery: "database=millrace"}
 	req, err := http.NewRequestWithContext(m.t.Context(), http.MethodPost, u.String(), strings.NewReader(statement))
 	if err != nil {
-		m.t.Fatal(err)
+		return "", err
 	}
 	req.SetBasicAuth("millrace", hex.EncodeToString(h.Sum(nil)[:16]))
 	status, answer := answered(m.t, req)
 	if status != http.StatusOK {
-		m.t.Fatalf("%s: %d %s", statement, status, answer)
+		return "", fmt.Errorf("%s: %d %s", statement, status, answer)
 	}
-	return strings.TrimSpace(answer)
+	return strings.TrimSuffix(answer, "\n"), nil
 }

@@ -75,6 +75,8 @@ func TestLedger(t *testing.T) {
 	l.drifted()
 	l.double()
 	l.everyView()
+	l.unmerged = true
+	l.everyView()
 	m.stop()
 }
 
@@ -312,8 +314,8 @@ UNION ALL SELECT 'dead_letters', topic, _origin_partition, _origin_offset, tenan
 		}
 		ruleRows = append(ruleRows, row(rule, len(all), sqlTime(first), sqlTime(last)))
 	}
-	l.agree("ledger", func() []string { return ledgerRows }, "SELECT topic, partition, clean, rejected, duplicate, dead, verdicts, first_offset, last_offset FROM ledger")
-	l.agree("rejections_by_rule", func() []string { return ruleRows }, "SELECT tenant, topic, rule, events, first, last FROM rejections_by_rule")
+	l.agree("ledger", func() []string { return ledgerRows }, "SELECT topic, partition, clean, rejected, duplicate, dead, verdicts, first_offset, last_offset FROM ledger"+l.setting())
+	l.agree("rejections_by_rule", func() []string { return ruleRows }, "SELECT tenant, topic, rule, events, first, last FROM rejections_by_rule"+l.setting())
 }
 
 // contents compares what is kept of clean events.
@@ -407,7 +409,7 @@ func (l *ledger) joins(books []*booked) {
 	l.agree("training_examples", func() []string { return rows }, `SELECT tenant, inference_id, feedback_id, model, model_version, role, text_id, prediction,
 label, correct, revision, reviewer, inferred_at, judged_at, arrived_at FROM training_examples`)
 	l.agree("inferences_with_feedback", func() []string { return withFeedback }, `SELECT tenant, event_id, request_model, model_version, prediction, arrived_at,
-label, correct, feedback_id, reviewer, judged_at, feedbacks FROM inferences_with_feedback`)
-	l.agree("quality_by_model_hour", render(hours), "SELECT tenant, model, model_version, hour, examples, correct, accuracy FROM quality_by_model_hour")
-	l.agree("accuracy_by_version", render(versions), "SELECT tenant, model, model_version, examples, correct, accuracy FROM accuracy_by_version")
+label, correct, feedback_id, reviewer, judged_at, feedbacks FROM inferences_with_feedback`+l.setting())
+	l.agree("quality_by_model_hour", render(hours), "SELECT tenant, model, model_version, hour, examples, correct, accuracy FROM quality_by_model_hour"+l.setting())
+	l.agree("accuracy_by_version", render(versions), "SELECT tenant, model, model_version, examples, correct, accuracy FROM accuracy_by_version"+l.setting())
 }
