@@ -193,9 +193,12 @@ func (a *app) handler(names []string, p *parts, h *health) (http.Handler, func()
 			return nil, nil, err
 		}
 		mux.Handle("/v1/", c)
-		api, err := predict.NewAPI(a.cfg.Predict, p.models, p.rules, a.cfg.Model, a.cfg.Tenant, time.Now, func(ctx context.Context, i *schemas.Inference) error {
-			_, err := a.bus.Publish(ctx, bus.InferenceLogs, []byte(i.EventID), "", i)
-			return err
+		api, err := predict.NewAPI(a.cfg.Predict, predict.APIDeps{
+			Models: p.models, Rules: p.rules, Model: a.cfg.Model, Tenant: a.cfg.Tenant, Clock: time.Now, Room: a.room,
+			Log: func(ctx context.Context, i *schemas.Inference) error {
+				_, err := a.bus.Publish(ctx, bus.InferenceLogs, []byte(i.EventID), "", i)
+				return err
+			},
 		})
 		if err != nil {
 			return nil, nil, err

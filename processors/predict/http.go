@@ -1,15 +1,18 @@
 package predict
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/segmentio/ksuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/millrace-io/millrace/internal/rules"
 	"github.com/millrace-io/millrace/schemas"
@@ -17,21 +20,43 @@ import (
 
 // API is POST /v1/predict.
 type API struct {
-	cfg    Config
-	models *Models
-	rules  *rules.Rules
-	model  string
-	tenant string
-	log    func(ctx context.Context, i *schemas.Inference) error
-	clock  func() time.Time
+	cfg  Config
+	deps APIDeps
+	busy chan struct{} // holds a token for each request in work
 }
 
-// NewAPI prepares the handler. log writes an inference and returns when the log has it.
-func NewAPI(cfg Config, models *Models, r *rules.Rules, model, tenant string, clock func() time.Time, log func(context.Context, *schemas.Inference) error) (*API, error) {
+// APIDeps is what the API works with.
+type APIDeps struct {
+	Models *Models
+	Rules  *rules.Rules
+	// Model is the model that is asked, Tenant whose the inferences are.
+	Model, Tenant string
+	Clock         func() time.Time
+	// Log writes an inference and returns when the log has it.
+	Log func(context.Context, *schemas.Inference) error
+	// Room says why nothing new may be taken; nil where there is room.
+	Room func() error
+}
+
+// Bounds of requests.
+const (
+	// mostRequests are in work at a time; further ones get 429.
+	mostRequests = 64
+	// logTimeout is what the log may take to acknowledge the inferences of a request.
+	logTimeout = 10 * time.Second
+	// mostLogging inferences of a request are on their way to the log at a time.
+	mostLogging = 64
+)
+
+// NewAPI prepares the handler.
+func NewAPI(cfg Config, deps APIDeps) (*API, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &API{cfg: cfg, models: models, rules: r, model: model, tenant: tenant, log: log, clock: clock}, nil
+	if deps.Models == nil || deps.Rules == nil || deps.Model == "" || deps.Tenant == "" || deps.Clock == nil || deps.Log == nil || deps.Room == nil {
+		return nil, errors.New("predict: the API lacks a dependency")
+	}
+	return &API{cfg: cfg, deps: deps, busy: make(chan struct{}, mostRequests)}, nil
 }
 
 // question is the body of a request: one text, or several.
@@ -42,6 +67,8 @@ type question struct {
 	ContentType string   `json:"content_type"`
 	Subject     string   `json:"subject"`
 	SessionID   string   `json:"session_id"`
+
+	single bool // text or data was given, not texts
 }
 
 // Answer is what is said of one text.
@@ -63,65 +90,103 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusMethodNotAllowed, "POST a JSON object with text or texts")
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, a.cfg.MaxBytes))
+	select {
+	case a.busy <- struct{}{}:
+		defer func() { <-a.busy }()
+	default:
+		later(w, http.StatusTooManyRequests, 1, fmt.Sprintf("%d requests are in work", mostRequests))
+		return
+	}
+	q, status, err := a.read(w, r)
 	if err != nil {
-		fail(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has more than %d bytes", a.cfg.MaxBytes))
+		fail(w, status, err.Error())
 		return
 	}
-	var q question
-	if err := json.Unmarshal(body, &q); err != nil {
-		fail(w, http.StatusBadRequest, "the body is not a JSON object with text or texts: "+err.Error())
+	if err := a.deps.Room(); err != nil {
+		later(w, http.StatusServiceUnavailable, 30, "the inference could not be logged: "+err.Error())
 		return
 	}
-	texts := q.Texts
-	single := q.Text != nil || len(q.Data) > 0
-	if single {
-		texts = []string{""}
-		if q.Text != nil {
-			texts[0] = *q.Text
-		}
-	}
-	if len(texts) == 0 || len(texts) > a.cfg.MaxTexts {
-		fail(w, http.StatusUnprocessableEntity, fmt.Sprintf("there are %d texts; 1 to %d are answered", len(texts), a.cfg.MaxTexts))
-		return
-	}
-	champion := a.models.Champion(a.model)
+	champion := a.deps.Models.Champion(a.deps.Model)
 	if champion == nil {
-		w.Header().Set("Retry-After", "5")
-		fail(w, http.StatusServiceUnavailable, "the model "+a.model+" has no champion yet: post labelled texts, or millrace train")
+		later(w, http.StatusServiceUnavailable, 5, "the model "+a.deps.Model+" has no champion yet: post labelled texts, or millrace train")
 		return
 	}
-	answers := make([]Answer, len(texts))
-	for i, text := range texts {
-		if answers[i], err = a.one(r.Context(), champion, &q, text); err != nil {
-			w.Header().Set("Retry-After", "1")
-			fail(w, http.StatusServiceUnavailable, "the inference cannot be logged: "+err.Error())
-			return
+	answers := make([]Answer, len(q.Texts))
+	logging, ctx := errgroup.WithContext(r.Context())
+	logging.SetLimit(mostLogging)
+	ctx, cancel := context.WithTimeout(ctx, logTimeout)
+	defer cancel()
+	for i, text := range q.Texts {
+		inf := a.one(champion, q, text, &answers[i])
+		if inf != nil {
+			logging.Go(func() error { return a.deps.Log(ctx, inf) })
 		}
 	}
-	if single {
+	if err := logging.Wait(); err != nil {
+		later(w, http.StatusServiceUnavailable, 1, "the inference cannot be logged: "+err.Error())
+		return
+	}
+	if q.single {
 		reply(w, http.StatusOK, answers[0])
 		return
 	}
 	reply(w, http.StatusOK, map[string]any{"answers": answers})
 }
 
-func (a *API) one(ctx context.Context, champion *Loaded, q *question, text string) (Answer, error) {
-	in := schemas.Text{Text: text, Data: q.Data, ContentType: q.ContentType}
-	in.Tenant, in.Subject, in.SessionID = a.tenant, q.Subject, q.SessionID
-	var clean schemas.CleanText
-	clean.ArrivedAt = schemas.MicrosOf(a.clock())
-	if v := a.rules.Text(&in, &clean); !v.Clean() {
-		return Answer{Rejected: v.Rule, Detail: v.Detail}, nil
+// read takes a request's body apart; where that fails, status is what to answer.
+func (a *API) read(w http.ResponseWriter, r *http.Request) (q *question, status int, err error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, a.cfg.MaxBytes))
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return nil, http.StatusRequestEntityTooLarge, fmt.Errorf("the body has more than %d bytes", large.Limit)
 	}
-	inf := infer(champion, a.model, &clean)
+	if err != nil {
+		return nil, http.StatusBadRequest, fmt.Errorf("the body cannot be read: %w", err)
+	}
+	q = new(question)
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(q); err != nil {
+		return nil, http.StatusBadRequest, fmt.Errorf("the body is not a JSON object with text or texts: %w", err)
+	}
+	if d.More() {
+		return nil, http.StatusBadRequest, errors.New("the body is more than one JSON object")
+	}
+	if q.single = q.Text != nil || len(q.Data) > 0; q.single {
+		q.Texts = []string{""}
+		if q.Text != nil {
+			q.Texts[0] = *q.Text
+		}
+	}
+	if n := len(q.Texts); n == 0 || n > a.cfg.MaxTexts {
+		return nil, http.StatusUnprocessableEntity, fmt.Errorf("there are %d texts; 1 to %d are answered", n, a.cfg.MaxTexts)
+	}
+	return q, 0, nil
+}
+
+// one answers for a text, and returns the inference that is to be logged; nil where the
+// text was refused.
+func (a *API) one(champion *Loaded, q *question, text string, answer *Answer) *schemas.Inference {
+	in := schemas.Text{Text: text, Data: q.Data, ContentType: q.ContentType}
+	in.Tenant, in.Subject, in.SessionID = a.deps.Tenant, q.Subject, q.SessionID
+	var clean schemas.CleanText
+	clean.ArrivedAt = schemas.MicrosOf(a.deps.Clock())
+	if v := a.deps.Rules.Text(&in, &clean); !v.Clean() {
+		*answer = Answer{Rejected: v.Rule, Detail: v.Detail}
+		return nil
+	}
+	inf := infer(champion, a.deps.Model, &clean)
 	inf.EventID = ksuid.New().String()
 	inf.Source = "predict"
 	inf.InputMessages = clean.Text
-	if err := a.log(ctx, inf); err != nil {
-		return Answer{}, errors.Join(errors.New("predict: log an inference"), err)
-	}
-	return Answer{InferenceID: inf.EventID, Prediction: inf.Prediction, Probability: inf.Confidence, ModelVersion: inf.ModelVersion}, nil
+	*answer = Answer{InferenceID: inf.EventID, Prediction: inf.Prediction, Probability: inf.Confidence, ModelVersion: inf.ModelVersion}
+	return inf
+}
+
+// later refuses a request that may be sent again.
+func later(w http.ResponseWriter, status, seconds int, message string) {
+	w.Header().Set("Retry-After", strconv.Itoa(seconds))
+	fail(w, status, message)
 }
 
 func fail(w http.ResponseWriter, status int, message string) {

@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/internal/bustest"
@@ -247,6 +246,8 @@ func TestRequests(t *testing.T) {
 		{`{"text":"a" `, http.StatusBadRequest, "not a JSON object"},
 		{`["a"]`, http.StatusBadRequest, "not a JSON object"},
 		{`{"text":7}`, http.StatusBadRequest, "not a JSON object"},
+		{`{"txt":"a"}`, http.StatusBadRequest, "unknown field \"txt\""},
+		{`{"text":"a"}{"text":"b"}`, http.StatusBadRequest, "more than one"},
 		{`{}`, http.StatusUnprocessableEntity, "1 to 3 are answered"},
 		{`{"texts":["a","b","c","d"]}`, http.StatusUnprocessableEntity, "there are 4 texts"},
 		{`{"text":` + quoted(strings.Repeat("a", 200)) + `}`, http.StatusRequestEntityTooLarge, "more than 200 bytes"},
@@ -273,12 +274,19 @@ func TestRequests(t *testing.T) {
 		}
 	}
 
-	down, err := NewAPI(cfg, r.models, r.rules, "m", "house", time.Now, func(context.Context, *schemas.Inference) error { return errors.New("no broker") })
-	if err != nil {
-		t.Fatal(err)
+	refused := func(what string, api *API, status int, says string) {
+		t.Helper()
+		var problem map[string]string
+		if res := post(t, api, `{"text":"a text"}`, &problem); res.Code != status || res.Header().Get("Retry-After") == "" || !strings.Contains(problem["error"], says) {
+			t.Errorf("%s: %d %v, want %d and %q; what is not on the log must not be answered", what, res.Code, problem, status, says)
+		}
 	}
-	var problem map[string]string
-	if res := post(t, down, `{"text":"a text"}`, &problem); res.Code != http.StatusServiceUnavailable || res.Header().Get("Retry-After") == "" || !strings.Contains(problem["error"], "no broker") {
-		t.Errorf("without a log: %d %v; what is not on the log must not be answered", res.Code, problem)
+	log := func(context.Context, *schemas.Inference) error { return errors.New("no broker") }
+	refused("without a log", r.apiOn(cfg, log, nil), http.StatusServiceUnavailable, "no broker")
+	refused("on a full log", r.apiOn(cfg, log, errors.New("the disk is full")), http.StatusServiceUnavailable, "the disk is full")
+	api = r.apiOn(cfg, log, nil)
+	for range mostRequests {
+		api.busy <- struct{}{}
 	}
+	refused("when many are in work", api, http.StatusTooManyRequests, "64 requests are in work")
 }

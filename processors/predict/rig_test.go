@@ -191,10 +191,17 @@ func (r *rig) failures() float64 {
 // api is POST /v1/predict, whose inferences go to the log.
 func (r *rig) api(cfg Config) *API {
 	r.t.Helper()
-	api, err := NewAPI(cfg, r.models, r.rules, "m", "house", func() time.Time { return r.now }, func(ctx context.Context, i *schemas.Inference) error {
+	return r.apiOn(cfg, func(ctx context.Context, i *schemas.Inference) error {
 		_, err := r.bus.Publish(ctx, bus.InferenceLogs, []byte(i.EventID), "", i)
 		return err
-	})
+	}, nil)
+}
+
+// apiOn is the API on another log, or one that has no room.
+func (r *rig) apiOn(cfg Config, log func(context.Context, *schemas.Inference) error, full error) *API {
+	r.t.Helper()
+	api, err := NewAPI(cfg, APIDeps{Models: r.models, Rules: r.rules, Model: "m", Tenant: "house", Clock: func() time.Time { return r.now },
+		Log: log, Room: func() error { return full }})
 	if err != nil {
 		r.t.Fatal(err)
 	}
