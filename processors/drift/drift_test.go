@@ -181,6 +181,55 @@ func TestTexts(t *testing.T) {
 	}
 }
 
+// TestSlowChange checks that a change that takes ten windows is seen, though no window
+// differs much from the one before, and that it is told once or a few times and not with
+// every window that follows.
+func TestSlowChange(t *testing.T) {
+	c := bustest.New(t)
+	b := c.Member(vfs.NewMem())
+	rng := rand.New(rand.NewPCG(8, 9))
+	cfg := DefaultConfig()
+	cfg.TextWindow = 500
+	const windows = 10
+	for w := range 2 * windows {
+		log := append(texts(rng, "old", 500-25*min(w, windows)), texts(rng, "new", 25*min(w, windows))...)
+		c.Produce(log...)
+	}
+	c.MustDrain(b, stage(t, cfg, textsName))
+	_, _, signals := seen(t, c, b)
+	if len(signals) < 1 || len(signals) > 4 {
+		t.Fatalf("%d signals of a change from one vocabulary to a half of another, want 1 to 4", len(signals))
+	}
+	if from := signals[0].FromOffset; from < 500 || from > 500*windows {
+		t.Errorf("the first signal is on the window at %d", from)
+	}
+}
+
+// TestCopies checks that one text that is posted again and again is no change of the
+// world.
+func TestCopies(t *testing.T) {
+	c := bustest.New(t)
+	b := c.Member(vfs.NewMem())
+	rng := rand.New(rand.NewPCG(10, 11))
+	cfg := DefaultConfig()
+	cfg.TextWindow = 500
+	for w := range 4 {
+		log := texts(rng, "old", 500)
+		if w == 2 {
+			advert := &schemas.CleanText{Text: "buy buy buy"}
+			advert.Tenant, advert.ContentHash = "a", "the same"
+			for i := range 200 {
+				log[i] = bustest.OnPartition(bustest.Event(bus.CleanText, "x", advert), 0)
+			}
+		}
+		c.Produce(log...)
+	}
+	c.MustDrain(b, stage(t, cfg, textsName))
+	if _, _, signals := seen(t, c, b); len(signals) > 0 {
+		t.Errorf("copies of one text raise %s", signals[0].AppendJSON(nil))
+	}
+}
+
 // TestManyLabels checks that labels that are all different, which anybody may post, make
 // reports that fit the log of models.
 func TestManyLabels(t *testing.T) {
