@@ -50,7 +50,7 @@ check-generated: ## Fail where generated files are not current.
 
 integration: deps build ## Tests with the real engines and foreign clients.
 	sh integration/setup.sh $(CACHE)
-	go test -tags integration -count 1 -timeout 30m ./integration/...
+	go test -tags integration -count 1 -timeout 30m ./integration/... ./internal/embedded/...
 
 cross: ## Build for the platforms without an embedded ClickHouse.
 	GOOS=darwin GOARCH=arm64 go build -o /dev/null ./cmd/millrace

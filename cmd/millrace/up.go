@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/millrace-io/millrace/internal/bus"
+	"github.com/millrace-io/millrace/internal/hostguard"
 	"github.com/millrace-io/millrace/internal/rules"
 	"github.com/millrace-io/millrace/processors/predict"
 	"github.com/millrace-io/millrace/producers/client"
@@ -129,7 +130,7 @@ func up(ctx context.Context, cfg Config, log *slog.Logger, names []string, work 
 func (a *app) serve(ctx context.Context, listener net.Listener, handler http.Handler, roles []role, h *health, work func(*app) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, MaxHeaderBytes: maxHeaderBytes}
+	server := &http.Server{Handler: hostguard.Handler(a.address.HTTP, handler), ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, MaxHeaderBytes: maxHeaderBytes}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.supervise(ctx, roles, h) })
 	g.Go(func() error { return syncState(ctx, a.state) })

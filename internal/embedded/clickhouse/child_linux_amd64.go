@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/millrace-io/millrace/internal/hostguard"
 )
 
 // supported says whether this platform has the engine.
@@ -73,11 +75,11 @@ func serveChild(cfg Config, log *slog.Logger, gone <-chan struct{}) error {
 	}
 	defer killer.close()
 	f := &front{
-		cfg: cfg, lib: lib, log: log, killer: make(chan *conn, 1), slots: make(chan struct{}, maxConcurrent),
+		cfg: cfg, lib: lib, log: log, killer: make(chan *conn, 1), inside: make(chan struct{}, maxInside), outside: make(chan struct{}, maxOutside),
 		prefix: "http-" + strconv.Itoa(os.Getpid()),
 	}
 	f.killer <- killer
-	server := &http.Server{Handler: f, ReadHeaderTimeout: readHeaderTimeout, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+	server := &http.Server{Handler: hostguard.Handler(listener.Addr().String(), f), ReadHeaderTimeout: readHeaderTimeout, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	if _, err := fmt.Printf("ready %s\n", listener.Addr()); err != nil {

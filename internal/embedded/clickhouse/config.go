@@ -43,10 +43,13 @@ const (
 	outsideMemory     = 1 << 30
 	maxWholeResult    = 256 << 20 // of formats that cannot be streamed, in the engine's blocks and as it is sent
 	maxStatement      = 16 << 20
-	maxConcurrent     = 32
+	maxInside         = 8  // statements of Millrace's own at a time
+	maxOutside        = 24 // statements of strangers
 	insertChunk       = 1 << 20
 	shutdownTimeout   = 10 * time.Second
 	readHeaderTimeout = 10 * time.Second
+	statementTimeout  = 30 * time.Second // within which a stranger's statement must have come
+	pieceTimeout      = 60 * time.Second // within which a piece of an answer must be taken
 )
 
 // Validate says what is wrong with c.

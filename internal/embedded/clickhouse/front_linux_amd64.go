@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
 )
@@ -21,12 +22,16 @@ type front struct {
 	lib    *library
 	log    *slog.Logger
 	killer chan *conn // one connection that kills queries
-	slots  chan struct{}
-	next   atomic.Uint64
-	prefix string // of this process's query comments
+	// Millrace's own statements have slots of their own: strangers cannot take them.
+	inside, outside chan struct{}
+	next            atomic.Uint64
+	prefix          string // of this process's query comments
 }
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	steady := &steadyWriter{ResponseWriter: w, c: http.NewResponseController(w)}
+	defer steady.extend() // what is buffered is sent behind this
+	w = steady
 	w.Header().Set("X-ClickHouse-Server-Display-Name", "millrace")
 	switch r.URL.Path {
 	case "/ping", "/replicas_status":
@@ -37,22 +42,59 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, "Ok.\n")
 		return
 	}
-	select {
-	case f.slots <- struct{}{}:
-		defer func() { <-f.slots }()
-	case <-r.Context().Done():
-		return
-	}
-	req, err := newRequest(r)
-	if err == nil {
-		err = f.authenticate(r, req)
-	}
-	if err == nil {
-		err = f.serve(w, r, req)
-	}
-	if err != nil {
+	if err := f.one(w, r, steady.c); err != nil {
 		f.refuse(w, err)
 	}
+}
+
+// one runs a request's statement. A slot is taken by whoever is known and has sent a
+// whole statement, within a time.
+func (f *front) one(w http.ResponseWriter, r *http.Request, c *http.ResponseController) error {
+	req := &request{params: r.URL.Query(), header: r.Header}
+	if err := f.authenticate(r, req); err != nil {
+		return err
+	}
+	slots := f.inside
+	if !req.inside {
+		slots = f.outside
+		if err := c.SetReadDeadline(time.Now().Add(statementTimeout)); err != nil {
+			return err
+		}
+	}
+	if err := req.read(r); err != nil {
+		return err
+	}
+	if !req.inside { // or whoever waits for the answer would look as if gone
+		if err := c.SetReadDeadline(time.Time{}); err != nil {
+			return err
+		}
+	}
+	select {
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
+	case <-r.Context().Done():
+		return r.Context().Err()
+	}
+	return f.serve(w, r, req)
+}
+
+// steadyWriter ends an answer that its reader does not take: each piece of it has a time
+// of its own.
+type steadyWriter struct {
+	http.ResponseWriter
+	c *http.ResponseController
+}
+
+func (s *steadyWriter) extend() { _ = s.c.SetWriteDeadline(time.Now().Add(pieceTimeout)) } // a connection without deadlines has none
+
+func (s *steadyWriter) WriteHeader(status int) {
+	s.extend()
+	s.ResponseWriter.WriteHeader(status)
+}
+
+func (s *steadyWriter) Write(b []byte) (int, error) {
+	s.extend()
+	return s.ResponseWriter.Write(b)
 }
 
 // refuse answers with the engine's error. Where the answer has begun, the connection is
@@ -86,7 +128,7 @@ func (f *front) authenticate(r *http.Request, req *request) error {
 		user, password = r.Header.Get("X-ClickHouse-User"), r.Header.Get("X-ClickHouse-Key")
 	}
 	if user == "" {
-		user, password = req.take("user"), req.take("password")
+		user, password = req.params.Get("user"), req.params.Get("password")
 	}
 	switch {
 	case user == User && subtle.ConstantTimeCompare([]byte(password), []byte(f.cfg.Password)) == 1:
@@ -183,7 +225,7 @@ func (f *front) answer(w http.ResponseWriter, r *http.Request, c *conn, req *req
 	format := req.format()
 	w.Header().Set("X-ClickHouse-Format", format)
 	w.Header().Set("Content-Type", contentType(format))
-	out, err := req.responseWriter(w, r)
+	out, err := req.responseWriter(w)
 	if err != nil {
 		return err
 	}
@@ -262,7 +304,7 @@ func writeHello(w http.ResponseWriter, req *request) error {
 		return err
 	}
 	w.Header().Set("Content-Type", contentType("Native"))
-	out, err := req.responseWriter(w, nil)
+	out, err := req.responseWriter(w)
 	if err != nil {
 		return err
 	}
@@ -279,11 +321,13 @@ func (f *front) shutdown(ctx context.Context) {
 		f.log.Warn("queries cannot be cancelled", "error", err)
 	}
 	f.killer <- c
-	for range maxConcurrent {
-		select {
-		case f.slots <- struct{}{}:
-		case <-ctx.Done():
-			return
+	for _, slots := range []chan struct{}{f.inside, f.outside} {
+		for range cap(slots) {
+			select {
+			case slots <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
 		}
 	}
 }

@@ -61,8 +61,8 @@ var outsideSettings = []string{
 	"output_format_binary_write_json_as_string", "final",
 }
 
-func newRequest(r *http.Request) (*request, error) {
-	req := &request{params: r.URL.Query(), header: r.Header}
+// read takes the statement from r, and where it is an insert, what goes with it.
+func (req *request) read(r *http.Request) error {
 	req.database = req.params.Get("database")
 	if req.database == "" {
 		req.database = r.Header.Get("X-ClickHouse-Database")
@@ -72,13 +72,13 @@ func newRequest(r *http.Request) (*request, error) {
 	}
 	body, err := bodyReader(r)
 	if err != nil {
-		return nil, newError(354, "the body cannot be decompressed: %s", err)
+		return newError(354, "the body cannot be decompressed: %s", err)
 	}
 	text := req.params.Get("query")
 	if text != "" && isInsert(text) {
 		if m := insertFormat.FindStringSubmatchIndex(text); m != nil {
 			req.insert = &insertRequest{text: text[:m[0]], format: text[m[2]:m[3]], data: body}
-			return req, nil
+			return nil
 		}
 		if !insertSelf.MatchString(text) { // the data's format is named elsewhere
 			format := req.params.Get("default_format")
@@ -87,16 +87,16 @@ func newRequest(r *http.Request) (*request, error) {
 			}
 			if format != "" {
 				req.insert = &insertRequest{text: text, format: format, data: body}
-				return req, nil
+				return nil
 			}
 		}
 	}
 	rest, err := io.ReadAll(io.LimitReader(body, maxStatement+1))
 	if err != nil {
-		return nil, newError(354, "the body cannot be read: %s", err)
+		return newError(354, "the body cannot be read: %s", err)
 	}
 	if len(rest) > maxStatement {
-		return nil, newError(62, "Syntax error: the statement has more than %d bytes; give an insert's statement as the parameter query and its data as the body. (SYNTAX_ERROR)", maxStatement)
+		return newError(62, "Syntax error: the statement has more than %d bytes; give an insert's statement as the parameter query and its data as the body. (SYNTAX_ERROR)", maxStatement)
 	}
 	if text != "" && len(rest) > 0 {
 		text += "\n"
@@ -105,14 +105,14 @@ func newRequest(r *http.Request) (*request, error) {
 	if isInsert(text) && !insertSelf.MatchString(head(text)) {
 		if m := insertInline.FindStringSubmatchIndex(text); m != nil {
 			req.insert = &insertRequest{text: text[:m[3]], format: text[m[4]:m[5]], data: strings.NewReader(text[m[1]:])}
-			return req, nil
+			return nil
 		}
 	}
 	req.query = strings.TrimRight(strings.TrimSpace(text), "; \n\t")
 	if req.query == "" {
-		return nil, newError(62, "Syntax error: Empty query. (SYNTAX_ERROR)")
+		return newError(62, "Syntax error: Empty query. (SYNTAX_ERROR)")
 	}
-	return req, nil
+	return nil
 }
 
 var (
@@ -165,8 +165,6 @@ func (b *blockReader) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
-
-func (req *request) take(name string) string { return req.params.Get(name) }
 
 type setting struct{ name, value string }
 
@@ -228,8 +226,8 @@ func (req *request) streams() bool {
 // document when they are put together.
 func streams(format string) bool {
 	switch format {
-	case "Native", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "CSV", "JSONEachRow", "JSONLines", "NDJSON", "RowBinary", "LineAsString", "Values":
-		return format != "Values"
+	case "Native", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "CSV", "JSONEachRow", "JSONLines", "NDJSON", "RowBinary", "LineAsString":
+		return true
 	}
 	return false
 }
@@ -249,7 +247,7 @@ func contentType(format string) string {
 }
 
 // responseWriter compresses the answer as the request asks.
-func (req *request) responseWriter(w http.ResponseWriter, _ *http.Request) (io.WriteCloser, error) {
+func (req *request) responseWriter(w http.ResponseWriter) (io.WriteCloser, error) {
 	if req.params.Get("compress") == "1" {
 		return &blockCompressor{w: w, c: compress.NewWriter(compress.LevelZero, compress.LZ4)}, nil
 	}

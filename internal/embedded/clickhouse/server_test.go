@@ -1,4 +1,4 @@
-//go:build linux && amd64
+//go:build linux && amd64 && integration
 
 package clickhouse
 
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -36,7 +37,7 @@ func libraryPath(t testing.TB) string {
 	}
 	found, err := filepath.Glob("../../../.cache/chdb-*/libchdb.so")
 	if err != nil || len(found) == 0 {
-		t.Skip("the embedded engine is not in .cache: make deps fetches it")
+		t.Fatal("the embedded engine is not in .cache: make deps fetches it")
 	}
 	return found[len(found)-1]
 }
@@ -52,7 +53,7 @@ func start(t testing.TB, dir string) *Server {
 	return s
 }
 
-func dial(t testing.TB, s *Server, edit func(*ch.Options)) driver.Conn {
+func dialSQL(t testing.TB, s *Server, edit func(*ch.Options)) driver.Conn {
 	t.Helper()
 	opts, err := ch.ParseDSN(s.DSN("default"))
 	if err != nil {
@@ -92,7 +93,7 @@ func TestClickHouseGo(t *testing.T) {
 	ctx := context.Background()
 	for _, method := range []ch.CompressionMethod{ch.CompressionNone, ch.CompressionLZ4, ch.CompressionGZIP} {
 		t.Run(method.String(), func(t *testing.T) {
-			conn := dial(t, s, func(o *ch.Options) { o.Compression = &ch.Compression{Method: method} })
+			conn := dialSQL(t, s, func(o *ch.Options) { o.Compression = &ch.Compression{Method: method} })
 			table := "t_" + method.String()
 			must(t, conn.Exec(ctx, "CREATE TABLE "+table+" (id String, kind LowCardinality(String), at DateTime64(6,'UTC'), n Int64, x Nullable(Float64), m Map(LowCardinality(String), Float64), a Array(String)) ENGINE = ReplacingMergeTree ORDER BY id"))
 			for range 2 {
@@ -131,7 +132,7 @@ func must(t testing.TB, err error) {
 // TestOutside checks what strangers may not do, each of which was open at some time.
 func TestOutside(t *testing.T) {
 	s := start(t, t.TempDir())
-	inside := dial(t, s, nil)
+	inside := dialSQL(t, s, nil)
 	must(t, inside.Exec(context.Background(), "CREATE TABLE t (a Int64) ENGINE = MergeTree ORDER BY a"))
 	must(t, inside.Exec(context.Background(), "INSERT INTO t VALUES (1), (2)"))
 	for _, q := range []string{
@@ -196,7 +197,7 @@ func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
 	ctx := context.Background()
-	conn := dial(t, s, nil)
+	conn := dialSQL(t, s, nil)
 	must(t, conn.Exec(ctx, "CREATE TABLE t (a Int64) ENGINE = MergeTree ORDER BY a"))
 	if _, err := Start(ctx, Config{Dir: dir, Listen: "127.0.0.1:0", Library: libraryPath(t), Password: "x", MaxMemory: 1 << 30}, slog.New(slog.NewTextHandler(io.Discard, nil))); err == nil {
 		t.Fatal("a second process on the same folder was let in")
@@ -240,6 +241,50 @@ func TestKilled(t *testing.T) {
 
 // TestTimezone checks that the engine has the time zone that clients are told, wherever
 // the machine is.
+// TestSlots checks that strangers who hold all they can get, with statements that they do
+// not end and answers that they do not take, leave Millrace's own statements alone; and
+// that a web page's host is not answered.
+func TestSlots(t *testing.T) {
+	s := start(t, t.TempDir())
+	dial := func(head string) {
+		t.Helper()
+		c, err := net.Dial("tcp", s.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		if _, err := io.WriteString(c, head); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range maxOutside + maxInside {
+		dial("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nSELECT 1")
+		dial("GET /?query=SELECT+repeat('x',1000)+FROM+numbers(10000000)+FORMAT+TSV HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	}
+	conn := dialSQL(t, s, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for range 20 {
+		var n uint8
+		if err := conn.QueryRow(ctx, "SELECT 1").Scan(&n); err != nil {
+			t.Fatalf("Millrace's own statement, while strangers hold %d connections: %v", 2*(maxOutside+maxInside), err)
+		}
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Addr()+"/?query=SELECT+1", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = "evil.example"
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusForbidden {
+		t.Errorf("a page of evil.example gets %s", resp.Status)
+	}
+}
+
 func TestTimezone(t *testing.T) {
 	t.Setenv("TZ", "Asia/Tokyo")
 	s := start(t, t.TempDir())
