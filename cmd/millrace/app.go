@@ -98,7 +98,7 @@ func open(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error)
 	a.closers = append(a.closers, a.state.Close)
 	if len(cfg.Kafka.Brokers) == 0 {
 		a.kafka, err = embeddedkafka.Start(ctx, embeddedkafka.Config{Dir: filepath.Join(cfg.Data, "kafka"), Listen: cfg.Kafka.Listen,
-			MaxLogBytes: int64(cfg.Kafka.MaxLogBytes), Inputs: []string{bus.RawText, bus.InferenceLogs, bus.UserFeedback}}, log)
+			MaxLogBytes: int64(cfg.Kafka.MaxLogBytes), Inputs: []string{bus.RawText, bus.InferenceLogs, bus.UserFeedback}, OwnHeader: bus.HeaderOrigin}, log)
 		if err != nil {
 			return nil, err
 		}

@@ -31,8 +31,10 @@ type Config struct {
 	Listen string
 	// MaxLogBytes bounds the log: a reload after a kill -9 peaks near its size in memory.
 	MaxLogBytes int64
-	// Inputs are the topics that take nothing while the log or the disk is full.
-	Inputs []string
+	// Inputs are the topics that take nothing while the log or the disk is full, but for
+	// records with OwnHeader, which the stages write there.
+	Inputs    []string
+	OwnHeader string
 }
 
 // Free space below which the broker takes nothing new: its log must not meet a full
@@ -171,17 +173,23 @@ func (s *Server) watch() {
 func (s *Server) measure() {
 	var total int64
 	err := filepath.WalkDir(s.cfg.Dir, func(_ string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it has gone meanwhile, and what comes behind it counts
+		}
 		if err != nil || d.IsDir() {
 			return err
 		}
 		info, err := d.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
 		total += info.Size()
 		return nil
 	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
 		s.log.Warn("the embedded log cannot be measured", "error", err)
 		return
 	}

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -69,7 +70,7 @@ func TestRestart(t *testing.T) {
 // TestFull checks that a full broker refuses inputs with an error that producers repeat,
 // goes on taking what the stages write, and takes inputs again once there is room.
 func TestFull(t *testing.T) {
-	cfg := Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", MaxLogBytes: 64 << 20, Inputs: []string{"in"}}
+	cfg := Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", MaxLogBytes: 64 << 20, Inputs: []string{"in"}, OwnHeader: "own"}
 	s, err := start(t, cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -84,8 +85,8 @@ func TestFull(t *testing.T) {
 	if _, err := kadm.NewClient(cl).CreateTopics(ctx, 1, 1, nil, "in", "out"); err != nil {
 		t.Fatal(err)
 	}
-	produce := func(topic string) error {
-		return cl.ProduceSync(ctx, &kgo.Record{Topic: topic, Value: []byte("x")}).FirstErr()
+	produce := func(topic string, headers ...kgo.RecordHeader) error {
+		return cl.ProduceSync(ctx, &kgo.Record{Topic: topic, Value: bytes.Repeat([]byte("x"), 1000), Headers: headers}).FirstErr()
 	}
 	limit := s.cfg.MaxLogBytes
 	for range 2 {
@@ -96,6 +97,9 @@ func TestFull(t *testing.T) {
 		}
 		if err := produce("out"); err != nil {
 			t.Fatalf("a stage cannot write to a full broker: %v", err)
+		}
+		if err := produce("in", kgo.RecordHeader{Key: "other"}, kgo.RecordHeader{Key: "own", Value: []byte("1")}); err != nil {
+			t.Fatalf("a stage cannot write to an input of a full broker: %v", err)
 		}
 		s.cfg.MaxLogBytes = limit
 		s.measure()
