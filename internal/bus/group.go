@@ -85,9 +85,8 @@ func (b *Bus) Run(ctx context.Context, stage Stage) error {
 func (g *group) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	names := append([]string(nil), g.stage.Inputs...)
 	go func() {
-		if err := g.bus.watch(ctx, names); err != nil {
+		if err := g.bus.watch(ctx); err != nil {
 			g.fail(err)
 		}
 	}()

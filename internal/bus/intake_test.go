@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/vfs"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/millrace-io/millrace/internal/state"
@@ -169,5 +172,35 @@ func TestUnreadable(t *testing.T) {
 		if rec.Unreadable != (i == 1 || i == 2) || rec.Offset != int64(i) || len(rec.Value) > 1 {
 			t.Errorf("record %d lies at %d, has %d bytes, unreadable is %v", i, rec.Offset, len(rec.Value), rec.Unreadable)
 		}
+	}
+}
+
+// TestTopicConfigs checks that what follows from Millrace's configuration is set on
+// topics that are there already, and that a topic from which the broker would delete is
+// refused.
+func TestTopicConfigs(t *testing.T) {
+	small := TopicSpec{Name: "a", Partitions: 1, Input: true, MaxBytes: 1 << 20, Retention: time.Hour}
+	r := newRig(t, small)
+	r.member(vfs.NewMem())
+	large := small
+	large.MaxBytes, large.Retention = 4<<20, 2*time.Hour
+	r.specs = []TopicSpec{large}
+	b := r.member(vfs.NewMem())
+	admin := kadm.NewClient(b.client)
+	described, err := admin.DescribeTopicConfigs(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"max.message.bytes": strconv.Itoa(4<<20 + recordOverhead), "retention.ms": "7200000"}
+	for _, c := range described[0].Configs {
+		if w, ok := want[c.Key]; ok && c.MaybeValue() != w {
+			t.Errorf("%s is %s, want %s", c.Key, c.MaybeValue(), w)
+		}
+	}
+	if _, err := admin.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Name: "cleanup.policy", Value: kadm.StringPtr("compact")}}, "a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Ensure(t.Context()); err == nil || !strings.Contains(err.Error(), "topic a has cleanup.policy=compact; set it to delete") {
+		t.Errorf("a topic that is compacted: %v", err)
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -59,7 +61,7 @@ func (b *Bus) Ensure(ctx context.Context) error {
 			return err
 		}
 	}
-	return b.checkConfigs(ctx, admin, names)
+	return b.checkConfigs(ctx, admin, details)
 }
 
 func retentionMillis(d time.Duration) string {
@@ -118,9 +120,11 @@ func (b *Bus) adopt(ctx context.Context, spec TopicSpec, d kadm.TopicDetail) err
 	return nil
 }
 
-// checkConfigs refuses a topic that the broker itself would delete from.
-func (b *Bus) checkConfigs(ctx context.Context, admin *kadm.Client, names []string) error {
-	described, err := admin.DescribeTopicConfigs(ctx, names...)
+// checkConfigs refuses a topic that the broker itself would delete from, sets what
+// follows from Millrace's configuration, and warns of what makes an acknowledgement worth
+// less than it should be.
+func (b *Bus) checkConfigs(ctx context.Context, admin *kadm.Client, details kadm.TopicDetails) error {
+	described, err := admin.DescribeTopicConfigs(ctx, details.Names()...)
 	if err != nil {
 		return fmt.Errorf("bus: describe configurations: %w", err)
 	}
@@ -129,20 +133,67 @@ func (b *Bus) checkConfigs(ctx context.Context, admin *kadm.Client, names []stri
 		if r.Err != nil {
 			return fmt.Errorf("bus: describe configuration of %s: %w", r.Name, r.Err)
 		}
-		want := map[string]string{
-			"cleanup.policy":                 "delete",
-			"retention.bytes":                "-1",
-			"retention.ms":                   retentionMillis(b.topics[r.Name].Retention),
-			"unclean.leader.election.enable": "false",
-		}
+		spec := b.topics[r.Name].TopicSpec
+		is := map[string]string{}
 		for _, c := range r.Configs {
-			if w, ok := want[c.Key]; ok && c.Value != nil && *c.Value != w {
-				wrong = append(wrong, fmt.Errorf("bus: topic %s has %s=%s; set it to %s, or the broker deletes what is not accounted for", r.Name, c.Key, *c.Value, w))
+			if c.Value != nil {
+				is[c.Key] = *c.Value
 			}
 		}
+		want := map[string]string{"cleanup.policy": "delete", "retention.bytes": "-1", "unclean.leader.election.enable": "false"}
+		if spec.Retention == 0 {
+			want["retention.ms"] = "-1"
+		}
+		for key, w := range want {
+			if v, ok := is[key]; ok && v != w {
+				wrong = append(wrong, fmt.Errorf("bus: topic %s has %s=%s; set it to %s, or the broker deletes what is not accounted for", r.Name, key, v, w))
+			}
+		}
+		if err := b.setConfigs(ctx, admin, spec, is); err != nil {
+			return err
+		}
+		b.warn(spec, is, details[r.Name])
 	}
 	slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(wrong...)
+}
+
+// setConfigs gives a topic what follows from its spec: the room that its largest record
+// needs, and the retention of dead letters.
+func (b *Bus) setConfigs(ctx context.Context, admin *kadm.Client, spec TopicSpec, is map[string]string) error {
+	var set []kadm.AlterConfig
+	need := spec.MaxBytes + recordOverhead
+	if v, err := strconv.Atoi(is["max.message.bytes"]); err == nil && v < need {
+		set = append(set, kadm.AlterConfig{Name: "max.message.bytes", Value: kadm.StringPtr(strconv.Itoa(need))})
+	}
+	if w := retentionMillis(spec.Retention); spec.Retention > 0 && is["retention.ms"] != w {
+		set = append(set, kadm.AlterConfig{Name: "retention.ms", Value: kadm.StringPtr(w)})
+	}
+	if len(set) == 0 {
+		return nil
+	}
+	answers, err := admin.AlterTopicConfigs(ctx, set, spec.Name)
+	for _, a := range answers {
+		err = errors.Join(err, a.Err)
+	}
+	if err != nil {
+		return fmt.Errorf("bus: set %s=%s of topic %s: %w", set[0].Name, *set[0].Value, spec.Name, err)
+	}
+	for _, c := range set {
+		b.log.Info("a topic's configuration was set", "topic", spec.Name, "key", c.Name, "was", is[c.Name], "is", *c.Value)
+	}
+	return nil
+}
+
+// warn says what of a topic is weaker than it should be.
+func (b *Bus) warn(spec TopicSpec, is map[string]string, d kadm.TopicDetail) {
+	replicas := d.Partitions.NumReplicas()
+	if n, err := strconv.Atoi(is["min.insync.replicas"]); err == nil && n < 2 && replicas > 1 {
+		b.log.Warn("a record is acknowledged by one replica alone when the others are behind: set min.insync.replicas to 2", "topic", spec.Name, "replicas", replicas)
+	}
+	if t, ok := is["message.timestamp.type"]; ok && spec.Input && t != "LogAppendTime" {
+		b.log.Warn("arrival is what the producers' clocks say: set message.timestamp.type to LogAppendTime", "topic", spec.Name)
+	}
 }
 
 // Topic returns a topic that Ensure found.
@@ -183,8 +234,9 @@ func offsets(topic string, list func() (kadm.ListedOffsets, error)) (map[int32]i
 
 // watch ends with an error when one of the topics is not what it was: a writer must not
 // go on into a topic that was made anew, whose readers know nothing of its chain.
-func (b *Bus) watch(ctx context.Context, names []string) error {
+func (b *Bus) watch(ctx context.Context) error {
 	const every = 5 * time.Second
+	names := slices.Collect(maps.Keys(b.topics))
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	admin := kadm.NewClient(b.client)

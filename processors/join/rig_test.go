@@ -7,6 +7,7 @@ import (
 	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/internal/bustest"
 	"github.com/millrace-io/millrace/internal/state"
+	"github.com/millrace-io/millrace/schemas"
 )
 
 // stateOf lists the keys of partition 0's state as they were committed.
@@ -26,7 +27,7 @@ func stateOf(t *testing.T, c *bustest.Cluster, b *bus.Bus, stage bus.Stage) []st
 		return open(ctx, at, st)
 	}
 	// A drain without an end to reach opens nothing: a record of another partition does.
-	c.Produce(bustest.OnPartition(bustest.Input(bus.Interactions, "x", nil), 1))
+	c.Produce(bustest.OnPartition(bustest.Event(bus.Interactions, "x", &schemas.Rejected{}), 1))
 	c.MustDrain(b, stage)
 	return keys
 }
