@@ -4,6 +4,7 @@ package integration
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -199,11 +201,10 @@ func ports(t *testing.T) []string {
 	return flags
 }
 
-// TestKilled kills millrace again and again at random, in its start-up too, while a
-// crowd posts. What was acknowledged is there once, in both stores, and nothing else.
-func TestKilled(t *testing.T) {
-	t.Parallel()
-	const kills = 8
+// chance is what a test decides by where it is to be at random; its seed is printed, and
+// taken from MILLRACE_SEED where that is set.
+func chance(t *testing.T) *rand.Rand {
+	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("MILLRACE_SEED"); s != "" {
 		var err error
@@ -212,7 +213,15 @@ func TestKilled(t *testing.T) {
 		}
 	}
 	t.Logf("the seed is MILLRACE_SEED=%d", seed)
-	rng := rand.New(rand.NewPCG(seed, 0))
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
+// TestKilled kills millrace again and again at random, in its start-up too, while a
+// crowd posts. What was acknowledged is there once, in both stores, and nothing else.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	const kills = 8
+	rng := chance(t)
 	data, flags := t.TempDir(), ports(t)
 	m := up(t, data, flags...)
 	posters := newCrowd(t, m.HTTP)
@@ -224,13 +233,14 @@ func TestKilled(t *testing.T) {
 			until(t, func() bool { return posters.count() > before+50 }, func() string {
 				return fmt.Sprintf("kill %d: %d events are acknowledged, %d were before;\n%s", n, posters.count(), before, m.out)
 			})
-		} else if !strings.Contains(m.out.String(), "ready: ") {
-			inStart++
 		}
 		select {
 		case err := <-m.done:
 			t.Fatalf("kill %d: it ended by itself: %v\n%s", n, err, m.out)
 		case <-time.After(time.Duration(rng.Int64N(int64(2 * time.Second)))): // the kill's time is what is random
+		}
+		if !strings.Contains(m.out.String(), "ready: ") {
+			inStart++
 		}
 		m.kill()
 		m = start(t, data, flags...)
@@ -293,4 +303,86 @@ func TestEngineKilled(t *testing.T) {
 		t.Errorf("the log tells of %d deaths, want 3", n)
 	}
 	m.stop()
+}
+
+// TestDemoKilled kills the demo in the middle of its replay, with a champion that answers
+// and runs under way, and starts millrace up on its folder: it goes on with what is there.
+func TestDemoKilled(t *testing.T) {
+	t.Parallel()
+	corpus, err := filepath.Glob(filepath.Join(cache(t), "spam-assassin*"))
+	if err != nil || len(corpus) == 0 {
+		t.Skipf("the demo's mails are not in .cache: make deps fetches them (%v)", err)
+	}
+	rng, data := chance(t), filepath.Join(t.TempDir(), "demo")
+	m := launch(t, data, append([]string{"demo", "--corpus", corpus[0], "--data", data}, ports(t)...)...)
+	until(t, func() bool { return m.found() == nil }, func() string { return fmt.Sprintf("the demo has not begun: %v\n%s", m.found(), m.out) })
+	answers := 50 + rng.IntN(500)
+	until(t, func() bool {
+		n, err := m.trySQL("SELECT count() FROM inferences")
+		got, _ := strconv.Atoi(n) // no table yet is no answer yet
+		return err == nil && got >= answers
+	}, func() string { return fmt.Sprintf("the demo has not %d answers:\n%s", answers, m.out) })
+	const counts = "SELECT (SELECT uniqExact(event_id) FROM clean_text), (SELECT uniqExact(event_id) FROM inferences), (SELECT uniqExact(event_id) FROM feedback), (SELECT uniqExact(event_id) FROM model_versions)"
+	before := m.sql(counts)
+	m.kill()
+
+	m = up(t, data)
+	t.Logf("killed after %d answers; texts, answers, feedback, versions: %s", answers, before)
+	status, answer := 0, ""
+	until(t, func() bool {
+		status, answer = m.post("/v1/predict", "application/json", []byte(`{"text":"Win a prize now, click here."}`))
+		return status == http.StatusOK
+	}, func() string { return fmt.Sprintf("the champion does not answer: %d %s", status, answer) })
+	m.takes("after", "/v1/text", `{"id":"after","text":"a mail that came after the crash"}`)
+	m.await("1", "SELECT uniqExact(event_id) FROM clean_text WHERE event_id = 'after'")
+	m.verify()
+	// Nothing that was there has gone, and nothing is there twice.
+	was, is := strings.Split(before, "\t"), strings.Split(m.sql(counts), "\t")
+	for i := range was {
+		w, _ := strconv.Atoi(was[i]) // SQL counted it
+		if n, err := strconv.Atoi(is[i]); err != nil || n < w {
+			t.Errorf("texts, answers, feedback, versions were %s before the kill and are %s", was, is)
+			break
+		}
+	}
+	for _, table := range []string{"clean_text", "inferences", "feedback"} {
+		if n := m.sql("SELECT count() - uniqExact(event_id) FROM %s FINAL", table); n != "0" {
+			t.Errorf("%s rows of %s are there twice", n, table)
+		}
+	}
+	m.stop()
+}
+
+// launch begins the program with any arguments, as start does with millrace up.
+func launch(t *testing.T, data string, args ...string) *millrace {
+	t.Helper()
+	m := &millrace{t: t, data: data, out: &output{}, done: make(chan error, 1)}
+	m.cmd = exec.Command(program(t), args...)
+	m.cmd.Dir = t.TempDir()
+	m.cmd.Stdout, m.cmd.Stderr = m.out, m.out
+	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	m.cmd.Env = append(os.Environ(), "MILLRACE_CLICKHOUSE_LIBRARY="+library(t))
+	if err := m.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { m.done <- m.cmd.Wait() }()
+	t.Cleanup(func() { _ = m.cmd.Process.Kill() })
+	return m
+}
+
+// found reads where a program that says nothing of it listens.
+func (m *millrace) found() error {
+	data, err := os.ReadFile(filepath.Join(m.data, "run.json"))
+	if err != nil {
+		return err
+	}
+	var at struct {
+		HTTP, ClickHouse string
+		Brokers          []string
+	}
+	if err := json.Unmarshal(data, &at); err != nil {
+		return err
+	}
+	m.HTTP, m.Kafka, m.ClickHouse = at.HTTP, at.Brokers[0], at.ClickHouse
+	return nil
 }
