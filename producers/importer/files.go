@@ -1,21 +1,17 @@
 package importer
 
 import (
-	"bufio"
+	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
-	"encoding/csv"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"iter"
-	"net/mail"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/millrace-io/millrace/schemas"
@@ -49,11 +45,9 @@ type Files struct {
 	After string
 }
 
-// maxLine bounds a line, and maxFile a file that is one event.
-const (
-	maxLine = 8 << 20
-	maxFile = 8 << 20
-)
+// maxRecord bounds what of a file may become one event: a line, a row, a mail, a text.
+// What is longer is one bad record, and is never held as a whole.
+const maxRecord = 8 << 20
 
 // Size adds up the files, compressed as they lie; 0 where it is not known.
 func (f Files) Size() int64 {
@@ -101,7 +95,7 @@ func (f Files) Items() iter.Seq2[Item, error] {
 
 func (f Files) walk(root string, emit func(Item, error) bool) bool {
 	if root == "-" {
-		return f.file("-", "-", os.Stdin, emit)
+		return file{Files: f, name: "-", path: "-"}.read(os.Stdin, emit)
 	}
 	info, err := os.Stat(root)
 	if err != nil {
@@ -131,45 +125,57 @@ func (f Files) walk(root string, emit func(Item, error) bool) bool {
 }
 
 func (f Files) open(path, name string, emit func(Item, error) bool) bool {
-	file, err := os.Open(path)
+	in, err := os.Open(path)
 	if err != nil {
 		return emit(Item{}, fmt.Errorf("importer: %w", err))
 	}
-	defer file.Close()
-	return f.file(path, name, file, emit)
+	defer in.Close()
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return emit(Item{}, fmt.Errorf("importer: %w", err))
+	}
+	return file{Files: f, name: name, path: absolute}.read(in, emit)
 }
 
-func (f Files) file(path, name string, in io.Reader, emit func(Item, error) bool) bool {
+// file is one file of an import.
+type file struct {
+	Files
+	// name is the path below what was named to be imported; places begin with it.
+	name string
+	// path is absolute and clean, "-" for standard input; ids are made of it.
+	path string
+}
+
+func (f file) read(in io.Reader, emit func(Item, error) bool) bool {
 	format := f.Format
-	plain := strings.TrimSuffix(path, ".gz")
 	if format == "" {
-		format = formatOf(plain)
+		format = formatOf(strings.TrimSuffix(f.path, ".gz"))
 	}
-	if strings.HasSuffix(path, ".gz") {
+	if strings.HasSuffix(f.path, ".gz") {
 		z, err := gzip.NewReader(in)
 		if err != nil {
-			return emit(Item{}, &BadItem{Place: name, Reason: fmt.Errorf("not gzip: %w", err)})
+			return emit(Item{}, &BadItem{Place: f.name, Reason: fmt.Errorf("not gzip: %w", err)})
 		}
 		in = z
 	}
 	switch format {
 	case JSONL:
-		return f.jsonl(name, in, emit)
+		return f.jsonl(in, emit)
 	case CSV:
-		return f.csv(name, in, emit)
+		return f.csv(in, emit)
 	case Mbox:
-		return f.mbox(name, in, emit)
+		return f.mbox(in, emit)
 	case Mail, Plain:
-		data, err := io.ReadAll(io.LimitReader(in, maxFile+1))
+		data, err := io.ReadAll(io.LimitReader(in, maxRecord+1))
 		switch {
 		case err != nil:
-			return emit(Item{}, &BadItem{Place: name, Reason: err})
-		case len(data) > maxFile:
-			return emit(Item{}, &BadItem{Place: name, Reason: fmt.Errorf("the file has more than %d bytes", maxFile), Bytes: maxFile})
+			return emit(Item{}, &BadItem{Place: f.name, Reason: err})
+		case len(data) > maxRecord:
+			return emit(Item{}, &BadItem{Place: f.name, Reason: fmt.Errorf("the file has more than %d bytes", maxRecord), Bytes: maxRecord})
 		}
-		return emit(f.whole(name, data, format == Mail), nil)
+		return emit(f.whole("", data, format == Mail), nil)
 	}
-	return emit(Item{}, fmt.Errorf("importer: %s is of no known format: name one of jsonl, csv, mail, mbox, text", path))
+	return emit(Item{}, fmt.Errorf("importer: %s is of no known format: name one of jsonl, csv, mail, mbox, text", f.path))
 }
 
 func formatOf(path string) Format {
@@ -188,16 +194,21 @@ func formatOf(path string) Format {
 	return ""
 }
 
-// id of an event without one: a function of where it stands and what it says.
-func id(place string, content []byte) string {
+// id of an event without one: a hash of the file's absolute path, of the place in it
+// (":" and the number of the line or the mail; nothing for a file that is one event) and
+// of the bytes that the event was made of. So an import that is repeated, from whichever
+// folder, gives the same ids, and files of one name in two folders give different ones.
+// A file that was moved is another file. Standard input is "-" whatever it is.
+func (f file) id(at string, content []byte) string {
 	h := sha256.New()
-	h.Write([]byte(place))
-	h.Write([]byte{0})
+	fmt.Fprintf(h, "%s\x00%s\x00", f.path, at)
 	h.Write(content)
 	return "imp-" + hex.EncodeToString(h.Sum(nil)[:12])
 }
 
-func (f Files) complete(m schemas.Message, place string, content []byte) {
+// complete gives m what the import says of all its events, and an id. at is its place
+// in the file.
+func (f file) complete(m schemas.Message, at string, content []byte) {
 	env := m.Env()
 	for _, d := range []struct {
 		to   *string
@@ -208,7 +219,7 @@ func (f Files) complete(m schemas.Message, place string, content []byte) {
 		}
 	}
 	if env.EventID == "" {
-		env.EventID = id(place, content)
+		env.EventID = f.id(at, content)
 	}
 	if t, ok := m.(*schemas.Text); ok {
 		if t.Label == "" {
@@ -220,163 +231,45 @@ func (f Files) complete(m schemas.Message, place string, content []byte) {
 	}
 }
 
-func (f Files) whole(name string, data []byte, isMail bool) Item {
+// whole makes one text of data, which it keeps.
+func (f file) whole(at string, data []byte, isMail bool) Item {
 	t := &schemas.Text{Data: data}
 	if isMail {
 		t.ContentType = "message/rfc822"
 		t.EventTime = mailTime(data)
 	}
-	f.complete(t, name, data)
-	return Item{Event: t, Place: name, Bytes: int64(len(data))}
+	f.complete(t, at, data)
+	return Item{Event: t, Place: f.name + at, Bytes: int64(len(data))}
 }
 
-func (f Files) jsonl(name string, in io.Reader, emit func(Item, error) bool) bool {
-	lines := bufio.NewScanner(in)
-	lines.Buffer(make([]byte, 64<<10), maxLine)
-	n := 0
-	for lines.Scan() {
-		n++
-		line := lines.Bytes()
-		if len(strings.TrimSpace(string(line))) == 0 {
-			continue
+func (f file) jsonl(in io.Reader, emit func(Item, error) bool) bool {
+	lines := newLines(in)
+	for n := 1; ; n++ {
+		line, size, err := lines.next()
+		ended := errors.Is(err, io.EOF)
+		at := fmt.Sprintf(":%d", n)
+		if err != nil && !ended {
+			return emit(Item{}, &BadItem{f.name + at, err, size})
 		}
-		place := fmt.Sprintf("%s:%d", name, n)
-		m := schemas.New(f.Kind)
-		var goOn bool
-		if err := m.DecodeJSON(line); err != nil {
-			goOn = emit(Item{}, &BadItem{place, err, int64(len(line) + 1)})
-		} else {
-			f.complete(m, place, line)
-			goOn = emit(Item{Event: m, Place: place, Bytes: int64(len(line) + 1)}, nil)
-		}
-		if !goOn {
+		if len(bytes.TrimSpace(line)) > 0 && !emit(f.line(at, line, size)) {
 			return false
 		}
-	}
-	if err := lines.Err(); err != nil {
-		return emit(Item{}, &BadItem{Place: fmt.Sprintf("%s:%d", name, n+1), Reason: err})
-	}
-	return true
-}
-
-func (f Files) csv(name string, in io.Reader, emit func(Item, error) bool) bool {
-	r := csv.NewReader(in)
-	r.ReuseRecord = true
-	header, err := r.Read()
-	if err != nil {
-		return emit(Item{}, &BadItem{Place: name + ":1", Reason: fmt.Errorf("no header row: %w", err)})
-	}
-	header = slices.Clone(header)
-	for {
-		row, err := r.Read()
-		if errors.Is(err, io.EOF) {
+		if ended {
 			return true
 		}
-		line, _ := r.FieldPos(0)
-		place := fmt.Sprintf("%s:%d", name, line)
-		if err != nil {
-			if !emit(Item{}, &BadItem{Place: place, Reason: err}) {
-				return false
-			}
-			continue
-		}
-		m, data, err := f.row(header, row)
-		size := int64(len(data))
-		if err != nil {
-			if !emit(Item{}, &BadItem{place, err, size}) {
-				return false
-			}
-			continue
-		}
-		f.complete(m, place, data)
-		if !emit(Item{Event: m, Place: place, Bytes: size}, nil) {
-			return false
-		}
 	}
 }
 
-// row makes an event of a CSV row by way of its JSON, which knows names and types.
-func (f Files) row(header, row []string) (schemas.Message, []byte, error) {
-	object, extra := map[string]any{}, map[string]string{}
-	for i, v := range row {
-		if i < len(header) && v != "" {
-			object[header[i]] = v
-		}
+// line makes an event of a line of JSON of size bytes, or a *BadItem.
+func (f file) line(at string, line []byte, size int64) (Item, error) {
+	if size > maxRecord {
+		return Item{}, &BadItem{f.name + at, fmt.Errorf("the line has %d bytes, the limit is %d", size, maxRecord), size}
 	}
-	for {
-		data, err := json.Marshal(object)
-		if err != nil {
-			return nil, nil, err
-		}
-		m := schemas.New(f.Kind)
-		err = m.DecodeJSON(data)
-		if err == nil {
-			return m, data, nil
-		}
-		var wrong *schemas.FieldError
-		if !f.ExtraToAttributes || !errors.As(err, &wrong) || wrong.Class != schemas.ClassUnknownField {
-			return nil, data, err
-		}
-		v, ok := object[wrong.Field].(string)
-		if !ok {
-			return nil, data, err
-		}
-		delete(object, wrong.Field)
-		extra[wrong.Field] = v
-		object["attributes"] = extra
+	line = bytes.TrimRight(line, "\r\n")
+	m := schemas.New(f.Kind)
+	if err := m.DecodeJSON(line); err != nil {
+		return Item{}, &BadItem{f.name + at, err, size}
 	}
-}
-
-// mbox cuts a mailbox at lines that begin with "From ", which quoted ones do not.
-func (f Files) mbox(name string, in io.Reader, emit func(Item, error) bool) bool {
-	r := bufio.NewReaderSize(in, 64<<10)
-	var mail []byte
-	n := 0
-	flush := func() bool {
-		if len(mail) == 0 {
-			return true
-		}
-		n++
-		place := fmt.Sprintf("%s:%d", name, n)
-		if len(mail) > maxFile {
-			return emit(Item{}, &BadItem{place, fmt.Errorf("the mail has more than %d bytes", maxFile), int64(len(mail))})
-		}
-		return emit(f.whole(place, slices.Clone(mail), true), nil)
-	}
-	for {
-		line, err := r.ReadBytes('\n')
-		if strings.HasPrefix(string(line), "From ") {
-			if !flush() {
-				return false
-			}
-			mail = mail[:0]
-		} else if len(mail) <= maxFile {
-			mail = append(mail, line...)
-		}
-		if errors.Is(err, io.EOF) {
-			return flush()
-		}
-		if err != nil {
-			return emit(Item{}, &BadItem{Place: name, Reason: err})
-		}
-	}
-}
-
-// mailTime is the date of the topmost Received header, since Date headers lie; else that
-// of Date, else none.
-func mailTime(data []byte) schemas.Micros {
-	m, err := mail.ReadMessage(strings.NewReader(string(data)))
-	if err != nil {
-		return 0
-	}
-	dates := []string{m.Header.Get("Date")}
-	if r := m.Header.Get("Received"); r != "" {
-		dates = slices.Insert(dates, 0, r[strings.LastIndexByte(r, ';')+1:])
-	}
-	for _, d := range dates {
-		if t, err := mail.ParseDate(strings.TrimSpace(d)); err == nil {
-			return schemas.MicrosOf(t)
-		}
-	}
-	return 0
+	f.complete(m, at, line)
+	return Item{Event: m, Place: f.name + at, Bytes: size}, nil
 }
