@@ -234,10 +234,15 @@ func Wait(ctx context.Context, s objstore.Store, id bus.TopicID, partition int32
 	}
 }
 
+// ErrDamaged says that a file is gone, cannot be read, or is not what its commit says.
+var ErrDamaged = errors.New("the lake is damaged")
+
 // Read calls each for every row of kind that the lake holds of offsets [from, to) of a
 // partition, in order. R is the kind's row in schemas/parquet, or any struct of some of
-// its columns; meta finds the row's offset in it.
+// its columns; offset finds the row's offset in it. Damaged files do not keep it from the
+// others; it returns ErrDamaged, with all their names, once it has read those.
 func Read[R any](ctx context.Context, s objstore.Store, id bus.TopicID, partition int32, kind schemas.Kind, from, to int64, offset func(*R) int64, each func(*R) error) error {
+	var damaged error
 	for c, err := range Commits(ctx, s, id, partition) {
 		if err != nil {
 			return err
@@ -246,23 +251,28 @@ func Read[R any](ctx context.Context, s objstore.Store, id bus.TopicID, partitio
 			continue
 		}
 		if c.First >= to {
-			return nil
+			break
 		}
 		for _, f := range c.Files {
 			if f.Kind != kind {
 				continue
 			}
-			if err := readFile(ctx, s, f, func(r *R) error {
+			err := readFile(ctx, s, f, func(r *R) error {
 				if o := offset(r); o < from || o >= to {
 					return nil
 				}
 				return each(r)
-			}); err != nil {
+			})
+			if errors.Is(err, ErrDamaged) {
+				damaged = errors.Join(damaged, err)
+				continue
+			}
+			if err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	return damaged
 }
 
 // rowsAtOnce bounds the rows that a reader holds.
@@ -270,13 +280,16 @@ const rowsAtOnce = 256
 
 func readFile[R any](ctx context.Context, s objstore.Store, f File, each func(*R) error) error {
 	obj, err := s.Open(ctx, f.Key)
+	if errors.Is(err, objstore.ErrNotFound) {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
 	if err != nil {
 		return err
 	}
 	defer obj.Close()
 	file, err := parquet.OpenFile(obj, obj.Size())
 	if err != nil {
-		return fmt.Errorf("lake: open %s: %w", f.Key, err)
+		return fmt.Errorf("%w: open %s: %w", ErrDamaged, f.Key, err)
 	}
 	r := parquet.NewGenericReader[R](file)
 	defer func() { _ = r.Close() }() // it was only read
@@ -295,11 +308,11 @@ func readFile[R any](ctx context.Context, s objstore.Store, f File, each func(*R
 			break
 		}
 		if err != nil {
-			return fmt.Errorf("lake: read %s: %w", f.Key, err)
+			return fmt.Errorf("%w: read %s: %w", ErrDamaged, f.Key, err)
 		}
 	}
 	if rows != f.Rows {
-		return fmt.Errorf("lake: %s has %d rows, its commit says %d: it was changed", f.Key, rows, f.Rows)
+		return fmt.Errorf("%w: %s has %d rows, its commit says %d: it was changed", ErrDamaged, f.Key, rows, f.Rows)
 	}
 	return nil
 }

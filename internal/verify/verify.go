@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/millrace-io/millrace/internal/bus"
@@ -23,12 +24,14 @@ const verdictStep = "clean"
 // Store is a place where what Millrace wrote is kept: ClickHouse, the lake.
 type Store interface {
 	Name() string
-	// Reach waits until the store holds the row before end (exclusive), which has one.
-	// What an older topic of that name left does not count: it is of other origins.
-	Reach(ctx context.Context, topic bus.Topic, partition int32, end int64, origins []bus.TopicID) error
+	// Reach waits until the store holds, of each kind, the row before its end (exclusive),
+	// which has one: a store may take a kind before another. What an older topic of that
+	// name left does not count: it is of other origins.
+	Reach(ctx context.Context, topic bus.Topic, partition int32, ends map[schemas.Kind]int64, origins []bus.TopicID) error
 	// Offsets returns the offsets below end that the store holds of partition of topic,
 	// by kind, in order, doubled ones doubled. origins are the topics whose records count
-	// as origins.
+	// as origins. Where some of it is damaged, it returns what it could read, and an error
+	// that names the damage; where it cannot be asked at all, no offsets and an error.
 	Offsets(ctx context.Context, topic bus.Topic, partition int32, end int64, origins []bus.TopicID) (map[schemas.Kind][]int64, error)
 }
 
@@ -254,16 +257,19 @@ func (v *run) settleInputs() {
 func (v *run) compare(ctx context.Context, s Store, topic bus.Topic, line *Line, end int64, want map[schemas.Kind][]int64) error {
 	reach, cancel := context.WithTimeout(ctx, v.cfg.Wait)
 	defer cancel()
-	var stored int64 // the end of what has rows: claims have none
-	for _, offsets := range want {
-		stored = max(stored, offsets[len(offsets)-1]+1)
+	ends := map[schemas.Kind]int64{} // of what has rows: claims have none
+	for kind, offsets := range want {
+		ends[kind] = offsets[len(offsets)-1] + 1
 	}
-	if err := s.Reach(reach, topic, line.Partition, stored, v.origins); err != nil && ctx.Err() != nil {
+	if err := s.Reach(reach, topic, line.Partition, ends, v.origins); err != nil && ctx.Err() != nil {
 		return err
 	} // what it has not reached by now shows below, down to offsets
 	got, err := s.Offsets(ctx, topic, line.Partition, end, v.origins)
-	if err != nil {
+	if err != nil && got == nil {
 		return fmt.Errorf("verify: %s: %s/%d: %w", s.Name(), topic.Name, line.Partition, err)
+	}
+	if err != nil {
+		line.Differences = append(line.Differences, s.Name()+": "+strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	kinds := map[schemas.Kind]bool{}
 	for k := range want {

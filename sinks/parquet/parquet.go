@@ -198,7 +198,11 @@ type Store struct{ Objects objstore.Store }
 func (s *Store) Name() string { return "parquet" }
 
 // Reach implements verify.Store.
-func (s *Store) Reach(ctx context.Context, topic bus.Topic, partition int32, end int64, _ []bus.TopicID) error {
+func (s *Store) Reach(ctx context.Context, topic bus.Topic, partition int32, ends map[schemas.Kind]int64, _ []bus.TopicID) error {
+	var end int64
+	for _, n := range ends {
+		end = max(end, n)
+	}
 	return lake.Wait(ctx, s.Objects, topic.ID, partition, end)
 }
 
@@ -209,14 +213,17 @@ type offsetRow struct {
 // Offsets implements verify.Store.
 func (s *Store) Offsets(ctx context.Context, topic bus.Topic, partition int32, end int64, _ []bus.TopicID) (map[schemas.Kind][]int64, error) {
 	out := map[schemas.Kind][]int64{}
+	var damaged error
 	for _, kind := range schemas.StoredKinds() {
 		err := lake.Read(ctx, s.Objects, topic.ID, partition, kind, 0, end,
 			func(r *offsetRow) int64 { return r.Offset },
 			func(r *offsetRow) error { out[kind] = append(out[kind], r.Offset); return nil })
-		if err != nil {
+		if errors.Is(err, lake.ErrDamaged) {
+			damaged = errors.Join(damaged, err)
+		} else if err != nil {
 			return nil, err
 		}
 		slices.Sort(out[kind])
 	}
-	return out, nil
+	return out, damaged
 }
