@@ -238,7 +238,7 @@ func (w *world) person() {
 func stages(t *testing.T, loop trainers.Loop) []bus.Stage {
 	t.Helper()
 	cfg := policy.DefaultConfig()
-	cfg.Loop = loop
+	cfg.Loop, cfg.Model = loop, "m"
 	p, err := policy.Stage(cfg, policy.Deps{Log: quiet, Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)

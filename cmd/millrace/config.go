@@ -144,7 +144,7 @@ func (c *common) load() (Config, error) {
 			*o.into = o.flag
 		}
 	}
-	cfg.Policy.Loop = cfg.Loop
+	cfg.Policy.Loop, cfg.Policy.Model = cfg.Loop, cfg.Model
 	return cfg, nil
 }
 

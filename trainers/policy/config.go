@@ -11,6 +11,9 @@ import (
 type Config struct {
 	// Loop is observe: runs are asked for by persons only.
 	Loop trainers.Loop `yaml:"-"`
+	// Model is the one that Millrace serves: it is trained once there are labels enough.
+	// Others, which only inferences name, are trained where a person asks for it.
+	Model string `yaml:"-"`
 	// Recipe is what the runs train by.
 	Recipe string `yaml:"recipe"`
 	// TriggerOn are the signals that count as drift of a model. Others are recorded only:
@@ -23,11 +26,12 @@ type Config struct {
 	MinPerLabel        int64 `yaml:"min_per_label"`
 
 	// Growth is the factor by which what there is to learn from must have grown since the
-	// last run: the examples since a drift (from GrowthFrom on), or the labelled texts.
+	// last run: the examples since a drift, all judged examples, or these and the labelled
+	// texts. GrowthFrom is how many it must be at least.
 	Growth     float64 `yaml:"growth"`
 	GrowthFrom int64   `yaml:"growth_from"`
 	// Cooldown is how many examples must lie between one run's trigger and the next that
-	// answers a drift.
+	// answers a drift or growth.
 	Cooldown int64 `yaml:"cooldown"`
 	// RetryAfter is how many examples must come before a failed run is tried again; it
 	// doubles with every further failure, up to RetryAtMost.
@@ -41,7 +45,7 @@ type Config struct {
 // DefaultConfig suits a stream of hundreds to millions of judged examples.
 func DefaultConfig() Config {
 	return Config{
-		Loop: trainers.Auto, Recipe: "classifier", TriggerOn: []string{"error_rate"},
+		Loop: trainers.Auto, Model: "default", Recipe: "classifier", TriggerOn: []string{"error_rate"},
 		MinBootstrapLabels: 200, MinPerLabel: 20,
 		Growth: 1.5, GrowthFrom: 10, Cooldown: 10,
 		RetryAfter: 10, RetryAtMost: 1000, MaxPerDay: 48,
@@ -54,8 +58,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("policy: %w", err)
 	}
 	switch {
-	case c.Recipe == "":
-		return fmt.Errorf("policy: recipe is empty")
+	case c.Recipe == "" || c.Model == "":
+		return fmt.Errorf("policy: recipe and model must not be empty, got %q, %q", c.Recipe, c.Model)
 	case c.MinBootstrapLabels < 2 || c.MinPerLabel < 1:
 		return fmt.Errorf("policy: min_bootstrap_labels must be 2 or more and min_per_label 1 or more, got %d, %d", c.MinBootstrapLabels, c.MinPerLabel)
 	case !(c.Growth >= 1.1 && c.Growth <= 100) || c.GrowthFrom < 1:

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/schemas"
 	"github.com/millrace-io/millrace/trainers"
 )
@@ -17,9 +18,11 @@ type model struct {
 	Stretches []stretch `json:"stretches,omitempty"`
 	Champion  string    `json:"champion,omitempty"`
 	// Passed is the latest version that passed its gate and that rollout has not touched
-	// yet; HasModel says whether there ever was one.
-	Passed   string `json:"passed,omitempty"`
-	HasModel bool   `json:"has_model,omitempty"`
+	// yet; HasModel says whether there ever was one, HasVersion whether there was one at
+	// all.
+	Passed     string `json:"passed,omitempty"`
+	HasModel   bool   `json:"has_model,omitempty"`
+	HasVersion bool   `json:"has_version,omitempty"`
 
 	// Run is the latest run that was asked for, InFlight whether it has not ended yet.
 	Run      asked `json:"run"`
@@ -84,10 +87,11 @@ type command struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-// counts sums up what was reported.
+// counts sums up what was reported. What was judged may have no version either, where
+// others serve the model.
 func (m *model) counts() (c counts) {
 	for _, s := range m.Stretches {
-		if s.Version == "" {
+		if s.Version == "" && s.Topic != bus.TrainingExamples {
 			c.Labelled += s.Examples
 		} else {
 			c.Judged += s.Examples
@@ -153,6 +157,7 @@ func (m *model) run(cfg Config, e *schemas.TrainingRun) {
 // version follows the stages of versions.
 func (m *model) version(cfg Config, e *schemas.ModelVersion, step string) {
 	if step == trainers.StepRegistry {
+		m.HasVersion = true
 		if e.GatePassed {
 			m.Passed, m.HasModel = e.Version, true
 		}
@@ -198,7 +203,7 @@ func (m *model) wants(cfg Config, day int64) (reason string) {
 	case m.Retry != "":
 		return m.Retry
 	case !m.HasModel:
-		if m.enoughForFirst(cfg) {
+		if m.ours(cfg) && m.enoughForFirst(cfg) {
 			return trainers.ReasonBootstrap
 		}
 		return ""
@@ -211,11 +216,35 @@ func (m *model) wants(cfg Config, day int64) (reason string) {
 			return trainers.ReasonGrowth
 		}
 	}
-	if labelled := c.Labelled - m.Last.Labelled; labelled > 0 && float64(labelled) >= (cfg.Growth-1)*float64(m.Last.total()) {
+	if m.grown(cfg, c) {
 		return trainers.ReasonGrowth
 	}
 	return ""
 }
+
+// judgedShare is the part of all that there is to learn from, as one in so many, that the
+// judged examples since the last run must make up before they are reason for another:
+// what a handful of them adds to thousands, no gate can show.
+const judgedShare = 20
+
+// grown says whether there is more to learn from by the factor of growth: by all that
+// there was at the last run, or by the judged examples alone. These are what is asked for
+// now, and there may be few of them beside many labelled texts of another time; no signal
+// need have said that they differ. The runs are as few as the logarithm of the examples.
+func (m *model) grown(cfg Config, c counts) bool {
+	more := c.total() - m.Last.total()
+	if more < max(cfg.GrowthFrom, cfg.Cooldown) {
+		return false
+	}
+	judged := c.Judged - m.Last.Judged
+	return float64(more) >= (cfg.Growth-1)*float64(m.Last.total()) ||
+		judged >= max(cfg.GrowthFrom, cfg.Cooldown, c.total()/judgedShare) && float64(judged) >= (cfg.Growth-1)*float64(m.Last.Judged)
+}
+
+// ours says whether Millrace serves the model. Others are known by what was logged of
+// them alone, and nobody asked for a model in their place; a person may, and then there
+// is a version.
+func (m *model) ours(cfg Config) bool { return m.Name == cfg.Model || m.HasVersion }
 
 // asks notes that a run is asked for, on that day of the log.
 func (m *model) asks(cfg Config, run asked, day int64) {
@@ -257,9 +286,11 @@ func (m *model) enoughForFirst(cfg Config) bool {
 }
 
 // landed reads what policy itself wrote. It was noted when it was decided; only where
-// another configuration decided, before a crash, is it news.
+// another configuration decided, before the state was lost, is it news. Then the run that
+// this one decided in its place, at an earlier record, is none: readers drop its trigger
+// as a repeat of what had landed, and nobody would ever end it.
 func (m *model) landed(cfg Config, e *schemas.DriftTrigger) {
-	if e.RunID != m.Run.ID && !m.InFlight {
+	if e.RunID != m.Run.ID {
 		m.asks(cfg, asked{ID: e.RunID, Reason: e.Reason}, m.Day)
 	}
 }

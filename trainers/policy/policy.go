@@ -3,8 +3,8 @@
 //
 // A first model is trained once there are labels enough (bootstrap), a further one when
 // the champion's quality has changed (drift), and again whenever there is much more to
-// learn from than at the last run (growth): more examples since the change, or more
-// labelled texts. One run of a model is in flight at a time.
+// learn from than at the last run (growth): more examples since the change, more judged
+// examples, or more of all. One run of a model is in flight at a time.
 package policy
 
 import (
