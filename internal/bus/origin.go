@@ -66,6 +66,12 @@ func appendLink(b []byte, l link) []byte {
 	return binary.AppendUvarint(b, uint64(l.prev.index))
 }
 
+// OriginHeader is the header of a record that begins a stretch, for what stands in for a
+// stage: tests and benchmarks.
+func OriginHeader(o Origin) kgo.RecordHeader {
+	return kgo.RecordHeader{Key: HeaderOrigin, Value: appendLink(nil, link{Origin: o, prev: none})}
+}
+
 var errOrigin = errors.New("bus: malformed origin header")
 
 // parseLink decodes what appendLink wrote. step gives the one string for a step's name,

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/internal/bustest"
 	"github.com/millrace-io/millrace/schemas"
@@ -110,7 +112,7 @@ func TestChampions(t *testing.T) {
 	r.version("m", "v1", "candidate", "hashing one")
 	claim := &schemas.ModelVersion{Model: "m", Version: "v0", Stage: RoleChampion}
 	claim.Artifact, claim.Digest = r.artefact("hashing nought")
-	r.Produce(bustest.Event(bus.ModelEvents, "m", claim)) // anybody can write this; only an answer counts
+	r.Produce(bustest.Input(bus.ModelEvents, "m", claim.MarshalAppend(nil), kgo.RecordHeader{Key: bus.HeaderKind, Value: []byte(claim.Kind())})) // anybody can write this; only an answer counts
 	r.await("other", "v7")
 	serves("", "")
 
