@@ -185,7 +185,7 @@ func TestTooMuchAtWork(t *testing.T) {
 	defer conn.Close()
 	const slow, quick = `{"id":"slow","text":"slow"}`, `{"id":"quick","text":"quick"}`
 	// The server asks for the body once it has given it room.
-	fmt.Fprintf(conn, "POST /v1/text HTTP/1.1\r\nHost: millrace\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", megabyte)
+	fmt.Fprintf(conn, "POST /v1/text HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", megabyte)
 	in := bufio.NewReader(conn)
 	if line, err := in.ReadString('\n'); err != nil || !strings.HasPrefix(line, "HTTP/1.1 100 ") {
 		t.Fatalf("the slow request is answered %q, %v", line, err)
