@@ -175,6 +175,35 @@ func TestBadRecords(t *testing.T) {
 	m.stop()
 }
 
+// TestBatchBomb puts a batch on the log that weighs little and unpacks to more than a
+// reader may hold. Its records are dead, by name, and what comes behind it is not held up.
+func TestBatchBomb(t *testing.T) {
+	t.Parallel()
+	m := up(t, t.TempDir())
+	const records, each = 30, 3 * megabyte // more than the 64 MiB that a batch may unpack to
+	cl, err := kgo.NewClient(kgo.SeedBrokers(m.Kafka), kgo.ProducerBatchMaxBytes(256*megabyte), kgo.BrokerMaxWriteBytes(512*megabyte),
+		kgo.ProducerBatchCompression(kgo.ZstdCompression()), kgo.ManualFlushing())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	value := []byte(`{"id":"bomb","text":"` + strings.Repeat("x", each) + `"}`)
+	for range records {
+		cl.Produce(t.Context(), &kgo.Record{Topic: "raw.text", Partition: 0, Key: []byte("bomb"), Value: value}, func(_ *kgo.Record, err error) {
+			if err != nil {
+				t.Errorf("the broker does not take the batch: %v", err)
+			}
+		})
+	}
+	if err := cl.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m.takes("bomb", "/v1/text", `{"id":"bomb","text":"in the same partition, behind it"}`)
+	m.await(fmt.Sprintf("bomb\t%d", records), "SELECT (SELECT max(event_id) FROM clean_text), (SELECT count() FROM dead_letters WHERE reason = 'too_large' AND detail = 'its batch unpacks to more than is taken; send smaller batches')")
+	m.verify()
+	m.stop()
+}
+
 // valuesOf reads n records of a topic from its start, and as many more as there are.
 func valuesOf(t *testing.T, m *millrace, topic string, n int) []string {
 	t.Helper()
