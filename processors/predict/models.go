@@ -91,7 +91,7 @@ func (m *Models) Run(ctx context.Context) error {
 				return fmt.Errorf("predict: decode %s at offset %d: %w", records[i].Partition, records[i].Offset, err)
 			}
 			if v.Stage == RoleChampion {
-				wanted[v.Model] = &wantedVersion{ModelVersion: v}
+				wanted[v.Model] = &wantedVersion{ModelVersion: v, before: wanted[v.Model]}
 			}
 		}
 	}
@@ -119,6 +119,9 @@ func (m *Models) next(ctx context.Context, f *bus.Follower, loading bool) ([]bus
 type wantedVersion struct {
 	*schemas.ModelVersion
 	told bool // that it cannot be loaded
+	// before is the champion that it took the place of, where that was not loaded either;
+	// who starts behind both has no other in use.
+	before *wantedVersion
 }
 
 // takeAll loads the champions that are wanted. One that is not what its digest says is
@@ -128,6 +131,9 @@ func (m *Models) takeAll(ctx context.Context, all map[string]*wantedVersion) {
 	ready := true
 	for model, v := range all {
 		err := m.take(ctx, model, v)
+		if errors.Is(err, objstore.ErrTampered) || errors.Is(err, objstore.ErrNotFound) {
+			m.standIn(ctx, model, v)
+		}
 		if err == nil || errors.Is(err, objstore.ErrTampered) {
 			delete(all, model)
 			continue
@@ -158,6 +164,19 @@ func (m *Models) take(ctx context.Context, model string, v *wantedVersion) error
 		v.told = true
 	}
 	return err
+}
+
+// standIn puts the latest champion before v in use that can be loaded, where none is: a
+// process that had run all along would have it.
+func (m *Models) standIn(ctx context.Context, model string, v *wantedVersion) {
+	for b := v.before; b != nil && m.Champion(model) == nil; b = b.before {
+		if m.take(ctx, model, b) == nil {
+			m.log.Warn("an earlier champion stands in", "model", model, "version", b.Version, "for", v.Version)
+		}
+	}
+	if m.Champion(model) != nil {
+		v.before = nil
+	}
 }
 
 func (m *Models) fetch(ctx context.Context, v *schemas.ModelVersion) (Predictor, error) {
