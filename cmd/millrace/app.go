@@ -209,8 +209,11 @@ func attach(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err erro
 
 // connect reaches the log, the objects and ClickHouse.
 func (a *app) connect(ctx context.Context) error {
-	var err error
-	if a.objects, err = objstore.Folder(filepath.Join(a.cfg.Data, "objects")); err != nil {
+	folder, err := a.cfg.Objects.folder(a.cfg.Data)
+	if err != nil {
+		return err
+	}
+	if a.objects, err = objstore.Folder(folder); err != nil {
 		return err
 	}
 	if len(a.cfg.Kafka.Brokers) > 0 {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/url"
 	"os"
+	"path/filepath"
 
 	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/internal/config"
@@ -37,6 +39,7 @@ type Config struct {
 	Loop trainers.Loop `yaml:"loop"`
 	// Secret authenticates what Millrace writes to its inputs; made in Data where empty.
 	Secret     config.Secret     `yaml:"secret"`
+	Objects    ObjectsConfig     `yaml:"objects"`
 	Kafka      KafkaConfig       `yaml:"kafka"`
 	ClickHouse ClickHouseConfig  `yaml:"clickhouse"`
 	Topics     bus.TopicsConfig  `yaml:"topics"`
@@ -50,6 +53,28 @@ type Config struct {
 	Classifier classifier.Config `yaml:"classifier"`
 	Sinks      SinksConfig       `yaml:"sinks"`
 	Collector  collector.Config  `yaml:"collector"`
+}
+
+// ObjectsConfig says where lake, models and checkpoints lie.
+type ObjectsConfig struct {
+	// URL is a folder, as a path or as file://…; the folder objects in Data where empty.
+	// All processes of a deployment share it.
+	URL string `yaml:"url"`
+}
+
+// folder is the path of URL.
+func (c ObjectsConfig) folder(data string) (string, error) {
+	if c.URL == "" {
+		return filepath.Join(data, "objects"), nil
+	}
+	u, err := url.Parse(c.URL)
+	switch {
+	case err == nil && u.Scheme == "file" && u.Host == "" && u.Path != "":
+		return u.Path, nil
+	case err == nil && u.Scheme != "":
+		return "", fmt.Errorf("objects.url: %q is no folder: a path or file:///path is taken", c.URL)
+	}
+	return c.URL, nil
 }
 
 // KafkaConfig names the user's cluster, or sets up the embedded broker.
@@ -102,6 +127,9 @@ func (c Config) Validate() error {
 	}
 	if c.Policy.Recipe != "classifier" {
 		return fmt.Errorf("policy: there is no recipe %q: classifier is known", c.Policy.Recipe)
+	}
+	if _, err := c.Objects.folder(c.Data); err != nil {
+		return err
 	}
 	return c.Loop.Validate()
 }

@@ -56,6 +56,18 @@ func parseRoles(list string) ([]string, error) {
 	return names, nil
 }
 
+// split says what a deployment lacks whose roles run in several processes: they hand
+// partitions over by the objects, and vouch to each other by the secret.
+func (c Config) split(names []string) error {
+	if len(names) == len(roleNames) || len(c.Kafka.Brokers) == 0 {
+		return nil
+	}
+	if c.Objects.URL == "" || c.Secret == "" {
+		return errors.New("roles that run in several processes share objects.url, a folder that all of them reach, and secret, 32 characters or more: set both")
+	}
+	return nil
+}
+
 // roles builds what the names ask for; the collector is part of the HTTP server.
 func (a *app) roles(names []string, p *parts) ([]role, error) {
 	var all []role

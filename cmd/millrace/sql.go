@@ -65,7 +65,7 @@ func (a *app) reader() (driver.Conn, error) {
 		return nil, errors.New("clickhouse.dsn is no URL")
 	}
 	u.Path = "/" + a.cfg.ClickHouse.Database
-	return clickhouse.OpenReader(u.String())
+	return clickhouse.OpenReading(u.String())
 }
 
 func (a *app) ask(ctx context.Context, w io.Writer, query string, print func(io.Writer, driver.Rows) error) error {

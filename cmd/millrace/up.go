@@ -58,6 +58,9 @@ acknowledged is lost by that either.`,
 				if err != nil {
 					return err
 				}
+				if err := cfg.split(names); err != nil {
+					return err
+				}
 				log := newLogger(env.stderr, flags.verbose)
 				ready := false
 				err = up(ctx, cfg, log, names, func(a *app) error {

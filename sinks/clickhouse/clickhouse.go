@@ -61,8 +61,14 @@ func Open(dsn string) (driver.Conn, error) {
 	return open(dsn, ch.Settings{"async_insert": 0, "insert_deduplicate": 0, "final": 1})
 }
 
-// OpenReader connects one who asks. It sets nothing: a role that reads may not.
+// OpenReader connects one who asks the embedded engine as everybody does: that role reads
+// only, with final = 1, and may set nothing.
 func OpenReader(dsn string) (driver.Conn, error) { return open(dsn, nil) }
+
+// OpenReading connects one who asks under a role that may write, and does not.
+func OpenReading(dsn string) (driver.Conn, error) {
+	return open(dsn, ch.Settings{"readonly": 2, "final": 1})
+}
 
 func open(dsn string, settings ch.Settings) (driver.Conn, error) {
 	opts, err := ch.ParseDSN(dsn)
