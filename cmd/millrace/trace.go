@@ -68,7 +68,7 @@ var references = map[schemas.Kind]struct {
 	schemas.KindDuplicate:       {nil, "reason"},
 	schemas.KindDeadLetter:      {nil, "concat(reason, ': ', detail)"},
 	schemas.KindInference:       {[]string{"text_id"}, "concat(if(prediction = '', operation_name, concat('answer ', prediction)), if(model_version = '', '', concat(' by ', request_model, ' ', model_version)))"},
-	schemas.KindFeedback:        {[]string{"inference_id"}, "concat('label ', label)"},
+	schemas.KindFeedback:        {[]string{"inference_id"}, "concat('on ', inference_id, if(label = '', '', concat(', label ', label)), if(thumb = '', '', concat(', thumb ', thumb)), if(rating IS NULL, '', concat(', rating ', toString(assumeNotNull(rating)))))"},
 	schemas.KindTrainingExample: {[]string{"text_id", "inference_id", "feedback_id"}, "concat(model, ' ', model_version, ' said ', prediction, ', right is ', label, ', side ', split)"},
 }
 

@@ -1,0 +1,82 @@
+//go:build integration
+
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestVerifyFinds takes rows and files away from a deployment, and puts one there twice:
+// verify names each, down to its offset, and exits with 1; on one that runs, and, with
+// the flags of up, on one that does not.
+func TestVerifyFinds(t *testing.T) {
+	t.Parallel()
+	a := &author{rng: rand.New(rand.NewPCG(5, 5))}
+	m := up(t, t.TempDir())
+	l := newLedger(m)
+	var texts []*entry
+	for range 12 {
+		texts = append(texts, a.labelled("billing"))
+	}
+	l.send(a, texts...)
+	l.send(a, a.conversation()...)
+	bad := posted("/v1/text", "rejected", "empty", a.id("bad"), map[string]any{"text": " "})
+	l.send(a, bad)
+	m.verify()
+	at := func(table, id string) (partition, offset string) {
+		t.Helper()
+		m.await("1", "SELECT count() FROM "+table+" WHERE event_id = '"+id+"'")
+		partition, offset, _ = strings.Cut(m.sql("SELECT _partition, _offset FROM %s WHERE event_id = '%s'", table, id), "\t")
+		return partition, offset
+	}
+
+	// A row of ClickHouse is gone, another is there under a second identity.
+	partition, offset := at("clean_text", texts[3].id)
+	other, doubled := at("clean_text", texts[5].id)
+	m.admin("ALTER TABLE clean_text DELETE WHERE event_id = '" + texts[3].id + "' SETTINGS mutations_sync = 2")
+	m.admin("INSERT INTO clean_text SELECT * REPLACE (_origin_index + 1 AS _origin_index) FROM clean_text FINAL WHERE event_id = '" + texts[5].id + "'")
+	want := []string{
+		fmt.Sprintf("clean.text/%s: clickhouse: clean_text lacks offsets %s\n", partition, offset),
+		fmt.Sprintf("clean.text/%s: clickhouse: clean_text has offsets %s too much\n", other, doubled),
+		"1 lost, 1 doubled\n",
+	}
+	finds(t, m, want, "verify", "--wait", "3s")
+	// A file of the lake is gone.
+	lost, rejected := at("rejected", bad.id)
+	files, err := filepath.Glob(filepath.Join(m.data, "objects", "lake", "*", "kind=rejected", "*", fmt.Sprintf("clean.text-*-%05s-*.parquet", lost)))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("the file of %s: %q %v", bad.id, files, err)
+	}
+	if err := os.Remove(files[0]); err != nil {
+		t.Fatal(err)
+	}
+	want = append(want[:2], filepath.Base(files[0]), fmt.Sprintf("clean.text/%s: parquet: rejected lacks offsets %s\n", lost, rejected), "2 lost, 1 doubled\n")
+	finds(t, m, want, "verify", "--wait", "3s")
+	out, errs, code := m.run("verify", "--wait", "3s", "--json")
+	var account struct{ Lost, Doubled int }
+	if err := json.Unmarshal([]byte(out), &account); err != nil || code != 1 || account.Lost != 2 || account.Doubled != 1 {
+		t.Errorf("verify --json exits with %d: %v\n%s%s", code, err, out, errs)
+	}
+	m.stop()
+	finds(t, m, want, "verify", "--wait", "3s", "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0")
+}
+
+// finds runs verify, which must exit with 1 and say all of it.
+func finds(t *testing.T, m *millrace, want []string, args ...string) {
+	t.Helper()
+	out, errs, code := m.run(args...)
+	if code != 1 {
+		t.Errorf("millrace %s exits with %d, want 1:\n%s%s", strings.Join(args, " "), code, out, errs)
+	}
+	for _, part := range want {
+		if !strings.Contains(out, part) {
+			t.Errorf("millrace %s does not say %q:\n%s%s", strings.Join(args, " "), part, out, errs)
+		}
+	}
+}
