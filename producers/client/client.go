@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/segmentio/ksuid"
@@ -32,15 +33,12 @@ var (
 	ErrTooLarge = errors.New("event too large")
 	// ErrClosed says that the client was closed.
 	ErrClosed = errors.New("client is closed")
-	// ErrBufferFull says that more waits to be acknowledged than WithMaxBuffered allows.
-	ErrBufferFull = errors.New("buffer full")
 )
 
 type config struct {
 	tenant, source string
 	maxBytes       int
 	maxBuffered    int
-	failWhenFull   bool
 	kafka          []kgo.Opt
 }
 
@@ -57,10 +55,8 @@ func WithSource(source string) Option { return func(c *config) { c.source = sour
 func WithMaxBytes(n int) Option { return func(c *config) { c.maxBytes = n } }
 
 // WithMaxBuffered bounds the events that wait for their acknowledgement, 10,000 by
-// default. A write beyond it blocks, or fails with ErrBufferFull where fail is set.
-func WithMaxBuffered(n int, fail bool) Option {
-	return func(c *config) { c.maxBuffered, c.failWhenFull = n, fail }
-}
+// default. A write beyond it waits for room, or for its context's end.
+func WithMaxBuffered(n int) Option { return func(c *config) { c.maxBuffered = n } }
 
 // WithKafka passes options to the Kafka client: TLS, SASL.
 func WithKafka(opts ...kgo.Opt) Option {
@@ -128,6 +124,9 @@ func New(brokers []string, opts ...Option) (*Client, error) {
 	return &Client{cfg: cfg, kafka: cl}, nil
 }
 
+// MaxBytes is the largest event that c takes, in bytes of its Protobuf form.
+func (c *Client) MaxBytes() int { return c.cfg.maxBytes }
+
 // Text writes a text.
 func (c *Client) Text(ctx context.Context, t *schemas.Text) (*Result, error) {
 	return c.send(ctx, topicText, t, func() string { return t.EventID })
@@ -182,18 +181,13 @@ func (c *Client) send(ctx context.Context, topic string, m schemas.Message, key 
 	}
 	rec := &kgo.Record{Topic: topic, Key: []byte(key()), Value: value,
 		Headers: []kgo.RecordHeader{{Key: "content-type", Value: []byte("application/x-protobuf")}}}
-	r := &Result{ID: env.EventID, done: make(chan struct{}), rec: rec}
-	produce := c.kafka.Produce
-	if c.cfg.failWhenFull {
-		produce = c.kafka.TryProduce
-	}
+	// An id that was read with its event lies in the same piece of memory: a copy lets the
+	// event go before its Result.
+	r := &Result{ID: strings.Clone(env.EventID), done: make(chan struct{}), rec: rec}
 	// When ctx ends while the record waits, for room or to be sent, it is given up, and
 	// its Result says so; one that was sent is waited for.
-	produce(ctx, rec, func(_ *kgo.Record, err error) {
+	c.kafka.Produce(ctx, rec, func(_ *kgo.Record, err error) {
 		if err != nil {
-			if errors.Is(err, kgo.ErrMaxBuffered) {
-				err = ErrBufferFull
-			}
 			r.err = fmt.Errorf("client: write event %s to %s: %w", r.ID, topic, err)
 			c.mu.Lock()
 			if c.failed == nil {

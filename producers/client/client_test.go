@@ -47,6 +47,17 @@ func TestWrite(t *testing.T) {
 	if _, err := c.Feedback(ctx, &schemas.Feedback{Thumb: "up"}); err == nil || !strings.Contains(err.Error(), "inference_id") {
 		t.Fatalf("a feedback on nothing gave %v", err)
 	}
+	var wrong *schemas.FieldError
+	for field, m := range map[string]schemas.Message{
+		"text":           &schemas.Text{Text: "caf\xe9"},
+		"attributes":     &schemas.Text{Text: "x", Attributes: map[string]string{"a": "caf\xe9"}},
+		"event_id":       &schemas.Inference{Envelope: schemas.Envelope{EventID: "\xff"}, RequestModel: "m"},
+		"input_messages": &schemas.Inference{RequestModel: "m", InputMessages: "caf\xe9"},
+	} {
+		if _, err := c.Send(ctx, m); !errors.As(err, &wrong) || wrong.Field != field {
+			t.Fatalf("a %s that is not UTF-8 gave %v", field, err)
+		}
+	}
 	if err := c.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -75,9 +86,10 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// TestFull checks that a bounded buffer says so instead of growing or dropping.
+// TestFull checks that a bounded buffer makes a write wait, as long as its context lasts,
+// instead of growing or dropping.
 func TestFull(t *testing.T) {
-	c, err := New([]string{"127.0.0.1:1"}, WithMaxBuffered(1, true))
+	c, err := New([]string{"127.0.0.1:1"}, WithMaxBuffered(1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,15 +97,15 @@ func TestFull(t *testing.T) {
 	if _, err := c.Text(ctx, &schemas.Text{Text: "a"}); err != nil {
 		t.Fatal(err)
 	}
-	r, err := c.Text(ctx, &schemas.Text{Text: "b"})
+	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancel()
+	r, err := c.Text(short, &schemas.Text{Text: "b"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Wait(ctx); !errors.Is(err, ErrBufferFull) {
-		t.Fatalf("a full buffer gave %v", err)
+	if err := r.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("a write beyond a full buffer gave %v", err)
 	}
-	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
-	defer cancel()
 	if err := c.Flush(short); err == nil {
 		t.Fatal("a flush without a broker succeeded")
 	}
