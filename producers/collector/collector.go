@@ -26,7 +26,10 @@ type Config struct {
 	// MaxBodyBytes bounds a request, decompressed; MaxEventBytes one event.
 	MaxBodyBytes  int64 `yaml:"max_body_bytes"`
 	MaxEventBytes int   `yaml:"max_event_bytes"`
-	// MaxInFlight bounds the bytes of all requests at work; beyond it the answer is 429.
+	// MaxEvents bounds the events of a request.
+	MaxEvents int `yaml:"max_events"`
+	// MaxInFlight bounds what all requests at work hold: their bytes, unpacked, and what
+	// is made of their events; beyond it the answer is 429.
 	MaxInFlight int64 `yaml:"max_in_flight_bytes"`
 	// AckTimeout is how long the broker may take before the answer is 503.
 	AckTimeout time.Duration `yaml:"ack_timeout"`
@@ -34,13 +37,25 @@ type Config struct {
 
 // DefaultConfig suits one machine.
 func DefaultConfig() Config {
-	return Config{MaxBodyBytes: 8 << 20, MaxEventBytes: 1 << 20, MaxInFlight: 128 << 20, AckTimeout: 10 * time.Second}
+	return Config{MaxBodyBytes: 8 << 20, MaxEventBytes: 1 << 20, MaxEvents: 10_000, MaxInFlight: 128 << 20, AckTimeout: 10 * time.Second}
 }
 
 // Validate says what is wrong with c.
 func (c Config) Validate() error {
-	if c.MaxBodyBytes < 1 || c.MaxEventBytes < 1 || c.MaxInFlight < c.MaxBodyBytes || c.AckTimeout <= 0 {
-		return fmt.Errorf("collector: limits must be positive and max_in_flight_bytes at least max_body_bytes; got %+v", c)
+	if c.MaxBodyBytes < 1 || c.MaxEventBytes < 1 || c.MaxEvents < 1 || c.AckTimeout <= 0 {
+		return fmt.Errorf("collector: limits must be positive; got %+v", c)
+	}
+	if most := c.largestRequest(); c.MaxInFlight < most {
+		return fmt.Errorf("collector: max_in_flight_bytes is %d, and one request may hold %d: raise it, or lower max_body_bytes (%d) or max_events (%d)",
+			c.MaxInFlight, most, c.MaxBodyBytes, c.MaxEvents)
+	}
+	return nil
+}
+
+// Fits says whether what c takes is taken by a log whose events have at most maxInput bytes.
+func (c Config) Fits(maxInput int) error {
+	if c.MaxEventBytes > maxInput {
+		return fmt.Errorf("collector: max_event_bytes is %d, above the log's limit of %d (topics.max_input_bytes): lower it, or raise that", c.MaxEventBytes, maxInput)
 	}
 	return nil
 }
@@ -74,6 +89,9 @@ func New(cfg Config, deps Deps) (*Collector, error) {
 	if deps.Client == nil || deps.Tenant == "" {
 		return nil, errors.New("collector: a client and a tenant are needed")
 	}
+	if err := cfg.Fits(deps.Client.MaxBytes()); err != nil {
+		return nil, err
+	}
 	c := &Collector{
 		cfg: cfg, deps: deps, mux: http.NewServeMux(),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "millrace", Subsystem: "collector", Name: "events_total",
@@ -97,10 +115,12 @@ func (c *Collector) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.mux.Se
 
 // answer is the body of every answer.
 type answer struct {
-	Accepted int          `json:"accepted"`
-	IDs      []string     `json:"ids,omitempty"`
-	Errors   []eventError `json:"errors,omitempty"`
-	Error    string       `json:"error,omitempty"`
+	Accepted int      `json:"accepted"`
+	IDs      []string `json:"ids,omitempty"`
+	// Errors are the first maxListed of them; MoreErrors counts the others.
+	Errors     []eventError `json:"errors,omitempty"`
+	MoreErrors int          `json:"more_errors,omitempty"`
+	Error      string       `json:"error,omitempty"`
 }
 
 // eventError says what is wrong with one event of a request.
@@ -154,8 +174,9 @@ func drain(r *http.Request) {
 }
 
 func (c *Collector) handle(w http.ResponseWriter, r *http.Request, kind schemas.Kind) (int, answer) {
-	events, bad, release, err := c.read(w, r, kind)
-	defer release()
+	room := &room{c: c}
+	defer room.leave()
+	events, bad, err := c.read(w, r, kind, room)
 	if err != nil {
 		var e *refusal
 		if !errors.As(err, &e) {
@@ -164,32 +185,44 @@ func (c *Collector) handle(w http.ResponseWriter, r *http.Request, kind schemas.
 		c.events.WithLabelValues(string(kind), "refused").Inc()
 		return e.status, answer{Error: e.message}
 	}
-	c.events.WithLabelValues(string(kind), "malformed").Add(float64(len(bad)))
-	if len(events) == 0 {
-		return http.StatusUnprocessableEntity, answer{Errors: bad, Error: "no event could be taken"}
-	}
-	ids, err := c.write(r.Context(), events)
+	ids, err := c.write(r.Context(), events, &bad)
+	c.events.WithLabelValues(string(kind), "malformed").Add(float64(bad.all))
 	if err != nil {
 		c.deps.Log.Warn("events are not acknowledged", "kind", kind, "events", len(events), "error", err)
 		c.events.WithLabelValues(string(kind), "unacknowledged").Add(float64(len(events)))
 		return http.StatusServiceUnavailable, answer{Error: "the log did not acknowledge in time; send it again, under the same ids"}
 	}
 	c.events.WithLabelValues(string(kind), "accepted").Add(float64(len(ids)))
-	return http.StatusAccepted, answer{Accepted: len(ids), IDs: ids, Errors: bad}
+	switch {
+	case len(ids) > 0:
+		return http.StatusAccepted, bad.answer(answer{Accepted: len(ids), IDs: ids})
+	case bad.tooLarge == bad.all:
+		return http.StatusRequestEntityTooLarge, bad.answer(answer{Error: "no event could be taken"})
+	}
+	return http.StatusUnprocessableEntity, bad.answer(answer{Error: "no event could be taken"})
 }
 
-// write hands events to the log and waits until it has them all.
-func (c *Collector) write(ctx context.Context, events []schemas.Message) ([]string, error) {
+// write hands events to the log and waits until it has them all. What the log will never
+// take goes to bad.
+func (c *Collector) write(ctx context.Context, events []event, bad *faults) ([]string, error) {
 	// The client may hang up; what it sent is then still written, or not, as a whole.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.AckTimeout)
 	defer cancel()
-	results := make([]*client.Result, len(events))
-	for i, m := range events {
-		r, err := c.deps.Client.Send(ctx, m)
+	results := make([]*client.Result, 0, len(events))
+	for i, e := range events {
+		r, err := c.deps.Client.Send(ctx, e.message)
+		events[i].message = nil // its bytes are the client's now, and are not held twice
+		if wrong := lasting(err); wrong != nil {
+			bad.add(e.index, wrong)
+			if errors.Is(err, client.ErrTooLarge) {
+				bad.tooLarge++
+			}
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
-		results[i] = r
+		results = append(results, r)
 	}
 	ids := make([]string, len(results))
 	for i, r := range results {

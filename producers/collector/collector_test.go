@@ -20,17 +20,22 @@ import (
 	"github.com/millrace-io/millrace/producers/client"
 )
 
-func collector(t testing.TB, brokers []string, edit func(*Config, *Deps)) *Collector {
+func brokers(t testing.TB) []string {
 	t.Helper()
-	if brokers == nil {
-		cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "raw.text", "inference.logs", "user.feedback"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(cluster.Close)
-		brokers = cluster.ListenAddrs()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "raw.text", "inference.logs", "user.feedback"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	cl, err := client.New(brokers)
+	t.Cleanup(cluster.Close)
+	return cluster.ListenAddrs()
+}
+
+func collector(t testing.TB, at []string, edit func(*Config, *Deps)) *Collector {
+	t.Helper()
+	if at == nil {
+		at = brokers(t)
+	}
+	cl, err := client.New(at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,6 +53,7 @@ func collector(t testing.TB, brokers []string, edit func(*Config, *Deps)) *Colle
 
 func post(c http.Handler, path, body string, headers ...string) (int, answer, http.Header) {
 	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
@@ -70,6 +76,19 @@ func TestStatuses(t *testing.T) {
 	c := collector(t, nil, nil)
 	z, err := zstd.NewWriter(nil)
 	if err != nil {
+		t.Fatal(err)
+	}
+	var streamed bytes.Buffer
+	stream, err := zstd.NewWriter(&streamed, zstd.WithWindowSize(8<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, piece := range []string{`{"text":"`, strings.Repeat("x", 1<<19), `"}`} {
+		if _, err := io.WriteString(stream, piece); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := stream.Close(); err != nil {
 		t.Fatal(err)
 	}
 	for _, k := range []struct {
@@ -100,6 +119,14 @@ func TestStatuses(t *testing.T) {
 		{"unknown type", "/v1/text", `<x/>`, []string{"Content-Type", "text/xml"}, 415, 0, "text/xml"},
 		{"large body", "/v1/text", strings.Repeat("x", 3<<20), nil, 413, 0, "bytes"},
 		{"large event", "/v1/text", `{"text":"` + strings.Repeat("x", 1<<20) + `"}`, nil, 422, 0, "too_large"},
+		{"zstd bomb", "/v1/text", string(z.EncodeAll([]byte(strings.Repeat(" ", 64<<20)), nil)), []string{"Content-Encoding", "zstd"}, 413, 0, "unpacks"},
+		{"zstd of two frames", "/v1/text", string(z.EncodeAll([]byte(`{"te`), nil)) + string(z.EncodeAll([]byte(`xt":"hi"}`), nil)), []string{"Content-Encoding", "zstd"}, 202, 1, ""},
+		{"not zstd", "/v1/text", `{"text":"hi"}`, []string{"Content-Encoding", "zstd"}, 400, 0, "magic number"},
+		{"half a zstd", "/v1/text", string(z.EncodeAll([]byte(`{"text":"hi"}`), nil))[:12], []string{"Content-Encoding", "zstd"}, 400, 0, "cannot be read"},
+		{"zstd of nothing", "/v1/text", "", []string{"Content-Encoding", "zstd"}, 400, 0, "it is empty"},
+		{"zstd with a window above the body's limit", "/v1/text", streamed.String(), []string{"Content-Encoding", "zstd"}, 202, 1, ""},
+		{"array that is cut", "/v1/text", `[{"text":"a"},{"text":"b"`, nil, 400, 0, "its end is missing (at byte 25)"},
+		{"array with a fault", "/v1/text", `[{"text":"a"},{"text":tru}]`, nil, 400, 0, "not JSON: invalid character '}' in literal true (expecting 'e') (at byte 25)"},
 		{"bomb", "/v1/text", gzipped(strings.Repeat(" ", 64<<20)), []string{"Content-Encoding", "gzip"}, 413, 0, "unpacks"},
 	} {
 		status, a, _ := post(c, k.path, k.body, k.headers...)
