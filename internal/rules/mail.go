@@ -65,7 +65,18 @@ func mailText(raw []byte) (text string, replaced float64) {
 // "From " of a mailbox.
 func splitMail(raw []byte) (textproto.MIMEHeader, []byte) {
 	header := textproto.MIMEHeader{}
-	last := ""
+	if end := bytes.IndexAny(raw, "\r\n"); end >= 0 && raw[end] == '\r' && (end+1 == len(raw) || raw[end+1] != '\n') {
+		raw = bytes.ReplaceAll(raw, []byte("\r"), []byte("\n")) // lines as an old Macintosh ended them
+	}
+	// A header is joined once, when its last line is known: it may have any number.
+	name, lines := "", []string(nil)
+	finish := func() {
+		if lines != nil {
+			header[name] = append(header[name], strings.Join(lines, " "))
+		}
+		lines = nil
+	}
+	defer finish()
 	for len(raw) > 0 {
 		line, rest, _ := bytes.Cut(raw, []byte("\n"))
 		line = bytes.TrimSuffix(line, []byte("\r"))
@@ -73,13 +84,13 @@ func splitMail(raw []byte) (textproto.MIMEHeader, []byte) {
 			return header, rest
 		}
 		if line[0] == ' ' || line[0] == '\t' {
-			if v := header[last]; len(v) > 0 {
-				v[len(v)-1] += " " + strings.TrimSpace(string(line))
+			if lines != nil {
+				lines = append(lines, strings.TrimSpace(string(line)))
 			}
-		} else if name, value, ok := bytes.Cut(line, []byte(":")); ok && !bytes.ContainsAny(name, " \t") {
-			last = textproto.CanonicalMIMEHeaderKey(string(name))
-			header[last] = append(header[last], strings.TrimSpace(string(value)))
-		} else if len(header) > 0 {
+		} else if key, value, ok := bytes.Cut(line, []byte(":")); ok && !bytes.ContainsAny(key, " \t") {
+			finish()
+			name, lines = textproto.CanonicalMIMEHeaderKey(string(key)), []string{strings.TrimSpace(string(value))}
+		} else if lines != nil {
 			return header, raw // the body begins without an empty line
 		}
 		raw = rest
@@ -101,8 +112,16 @@ func (m *mailReader) part(header textproto.MIMEHeader, body []byte, depth int) {
 	if err != nil {
 		kind = mediaType(header.Get("Content-Type"))
 	}
-	if strings.HasPrefix(kind, "multipart/") && params["boundary"] != "" {
-		m.multipart(body, params["boundary"], depth)
+	if strings.HasPrefix(kind, "multipart/") {
+		boundary := params["boundary"]
+		if boundary == "" {
+			boundary = guessBoundary(body)
+		}
+		if boundary == "" { // nobody can tell its parts apart: it is what it looks like
+			m.text(&m.plain, body, "")
+			return
+		}
+		m.multipart(body, boundary, depth)
 		return
 	}
 	if disposition := strings.ToLower(header.Get("Content-Disposition")); strings.HasPrefix(disposition, "attachment") && kind != "message/rfc822" {
@@ -150,26 +169,56 @@ func (m *mailReader) multipart(body []byte, boundary string, depth int) {
 	}
 }
 
+// guessBoundary reads the boundary off a body whose header lost it: the first line that
+// begins with two hyphens, if it comes again as the last boundary does.
+func guessBoundary(body []byte) string {
+	for rest := body; len(rest) > 0; {
+		var line []byte
+		line, rest, _ = bytes.Cut(rest, []byte("\n"))
+		line = bytes.TrimRight(line, " \t\r")
+		if len(line) > 2 && len(line) <= 72 && bytes.HasPrefix(line, []byte("--")) {
+			if bytes.Contains(rest, []byte("\n"+string(line)+"--")) {
+				return string(line[2:])
+			}
+			return ""
+		}
+	}
+	return ""
+}
+
 // decodeTransfer undoes a transfer encoding as far as it goes.
 func decodeTransfer(body []byte, encoding string) []byte {
 	switch strings.ToLower(strings.TrimSpace(encoding)) {
 	case "base64":
-		clean := bytes.Map(func(c rune) rune {
-			if c < 128 && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '+' || c == '/') {
-				return c
-			}
-			return -1
-		}, body)
-		out := make([]byte, base64.RawStdEncoding.DecodedLen(len(clean)))
-		n, err := base64.RawStdEncoding.Decode(out, clean)
-		if n == 0 && err != nil {
-			return body
+		if out := decodeBase64(body); len(out) > 0 {
+			return out
 		}
-		return out[:n]
+		return body
 	case "quoted-printable":
 		return decodeQuoted(body)
 	}
 	return body
+}
+
+// decodeBase64 reads base64 with junk in it, and several ends: what was encoded in pieces
+// has padding behind each, and behind padding a piece begins anew.
+func decodeBase64(body []byte) []byte {
+	out := make([]byte, 0, base64.RawStdEncoding.DecodedLen(len(body)))
+	piece := make([]byte, 0, len(body))
+	flush := func() {
+		out, _ = base64.RawStdEncoding.AppendDecode(out, piece) // as far as it goes
+		piece = piece[:0]
+	}
+	for _, c := range body {
+		switch {
+		case isLetter(c) || isDigit(c) || c == '+' || c == '/':
+			piece = append(piece, c)
+		case c == '=':
+			flush()
+		}
+	}
+	flush()
+	return out
 }
 
 // decodeQuoted keeps a line that is not quoted-printable as it is.
@@ -182,7 +231,9 @@ func decodeQuoted(body []byte) []byte {
 	lines := bufio.NewReader(bytes.NewReader(body))
 	for {
 		line, err := lines.ReadBytes('\n')
-		if text, e := io.ReadAll(quotedprintable.NewReader(bytes.NewReader(line))); e == nil {
+		if bytes.IndexByte(line, '=') < 0 { // most lines; a reader for each would cost far more than they do
+			b.Write(line)
+		} else if text, e := io.ReadAll(quotedprintable.NewReader(bytes.NewReader(line))); e == nil {
 			b.Write(text)
 		} else {
 			b.Write(line)
@@ -193,8 +244,15 @@ func decodeQuoted(body []byte) []byte {
 	}
 }
 
+// maxHeader bounds the header whose encoded words are read: to look for the end of each
+// costs as much as the header is long.
+const maxHeader = 16 << 10
+
 // decodeHeader reads RFC 2047's encoded words; what cannot be read stays.
 func decodeHeader(s string) string {
+	if len(s) > maxHeader {
+		return decodeHeader(s[:maxHeader]) + strings.ToValidUTF8(s[maxHeader:], "")
+	}
 	d := mime.WordDecoder{CharsetReader: func(charset string, r io.Reader) (io.Reader, error) {
 		b, err := io.ReadAll(r)
 		if err != nil {
