@@ -10,18 +10,36 @@ import (
 
 // normalise gives the one spelling of a text: NFC, line ends as \n, runs of blanks as
 // one, at most one empty line, no control or invisible characters, nothing at the ends.
+// What is normalised stays as it is when it is normalised again.
 func normalise(text string) string {
-	if !isASCII(text) {
-		text = norm.NFC.String(text)
+	// Composed last: what was removed may have kept a letter and its accent apart. The
+	// composed form of a character may be one of which tidy thinks otherwise, so a text
+	// that composing changes goes round again; none is known to need the third.
+	for range 4 {
+		plain, ascii := tidy(text)
+		if ascii {
+			return plain
+		}
+		if text = norm.NFC.String(plain); text == plain {
+			break
+		}
 	}
+	return text
+}
+
+// tidy is normalise without composing; ascii says whether nothing is left to compose.
+func tidy(text string) (plain string, ascii bool) {
 	var b strings.Builder
 	b.Grow(len(text))
+	var f filter
 	newlines, blank := 0, false
+	ascii = true
 	for i := 0; i < len(text); {
 		c, n := rune(text[i]), 1
 		if c >= utf8.RuneSelf {
 			c, n = utf8.DecodeRuneInString(text[i:])
 		}
+		from := i
 		i += n
 		switch {
 		case c == '\n', c == '\u2028', c == '\u2029', c == '\u0085':
@@ -36,7 +54,11 @@ func normalise(text string) string {
 		case c == ' ' || c == '\t' || c > 127 && unicode.IsSpace(c):
 			blank = true
 			continue
-		case c < ' ' || c == 127 || c > 127 && invisible(c):
+		}
+		if newlines > 0 || blank {
+			f.base, f.mark = ' ', false
+		}
+		if c = f.next(c); c < 0 {
 			continue
 		}
 		if b.Len() > 0 {
@@ -50,28 +72,20 @@ func normalise(text string) string {
 			}
 		}
 		newlines, blank = 0, false
-		b.WriteRune(c)
-	}
-	return b.String()
-}
-
-// invisible characters carry no text: controls, byte order marks, soft hyphens and
-// zero-width spaces. Joiners stay, since scripts and emoji need them.
-func invisible(c rune) bool {
-	switch c {
-	case '\u00ad', '\u200b', '\u2060', '\ufeff', '\u200e', '\u200f', '\u061c':
-		return true
-	case '\u200c', '\u200d':
-		return false
-	}
-	return unicode.IsControl(c) || c >= '\u202a' && c <= '\u202e' || c >= '\u2066' && c <= '\u2069' || c == utf8.RuneError
-}
-
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return false
+		if c >= utf8.RuneSelf {
+			ascii = false
+			b.WriteRune(c)
+			continue
 		}
+		if text[from] != byte(c) { // a hyphen in its plain form
+			b.WriteByte(byte(c))
+			continue
+		}
+		// Most of a text is runs of plain characters, which are copied as one.
+		for i < len(text) && text[i] > ' ' && text[i] < 127 {
+			i++
+		}
+		b.WriteString(text[from:i])
 	}
-	return true
+	return b.String(), ascii
 }

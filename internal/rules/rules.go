@@ -15,7 +15,7 @@ import (
 )
 
 // codeVersion changes with every change of what the rules do.
-const codeVersion = "2"
+const codeVersion = "3"
 
 // Config is what may be chosen.
 type Config struct {
@@ -95,7 +95,7 @@ func (r *Rules) Version() string { return r.version }
 // refuses, out holds no text.
 func (r *Rules) Text(in *schemas.Text, out *schemas.CleanText) Verdict {
 	arrived := out.ArrivedAt
-	*out = schemas.CleanText{Envelope: in.Envelope, ContentType: in.ContentType, Language: in.Language, Label: in.Label}
+	*out = schemas.CleanText{Envelope: in.Envelope, ContentType: short(in.ContentType), Language: short(in.Language), Label: short(in.Label)}
 	out.ArrivedAt, out.RulesVersion = arrived, r.version
 	if v := r.eventTime(&out.Envelope); !v.Clean() {
 		return v
@@ -120,8 +120,16 @@ func (r *Rules) Inference(in *schemas.Inference) Verdict {
 	if v := r.eventTime(&in.Envelope); !v.Clean() {
 		return v
 	}
-	for _, s := range []*string{&in.InputMessages, &in.OutputMessages, &in.SystemInstructions} {
+	for _, s := range []*string{&in.InputMessages, &in.OutputMessages, &in.SystemInstructions, &in.ToolDefinitions} {
 		*s = redactValue(*s)
+	}
+	for _, s := range []*string{&in.Prediction, &in.PromptName, &in.ErrorType} {
+		*s = short(*s)
+	}
+	for _, list := range [][]string{in.RequestStopSequences, in.ResponseFinishReasons} {
+		for i := range list {
+			list[i] = short(list[i])
+		}
 	}
 	in.Attributes = redactMap(in.Attributes, nil)
 	if in.InputMessages != "" {
@@ -143,11 +151,18 @@ func (r *Rules) Feedback(in *schemas.Feedback) Verdict {
 		// It would be kept and count for nothing, and whoever sent it would never know.
 		return Verdict{Rule: RuleThumb, Detail: "the thumb is neither up nor down"}
 	}
-	in.Correction = redact(in.Correction, nil)
-	in.Comment = redact(in.Comment, nil)
+	for _, s := range []*string{&in.Label, &in.Name, &in.Correction, &in.Comment} {
+		*s = short(*s)
+	}
 	in.Attributes = redactMap(in.Attributes, nil)
 	return Verdict{}
 }
+
+// short redacts a field of free words. It is one function for labels and predictions, so
+// that what is equal stays equal, in a text, an answer and the feedback on it. Ids, the
+// names of models, servers and sources, and the subject, by which a person's data is
+// found, are not free: they stay, and personal data has no place in them.
+func short(s string) string { return redactRaw(s, 0, nil) }
 
 // eventTime refuses a time that cannot be, and fills one that is missing.
 func (r *Rules) eventTime(e *schemas.Envelope) Verdict {
@@ -190,17 +205,6 @@ func (r *Rules) judge(text string, replaced float64) Verdict {
 func contentHash(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "1:" + hex.EncodeToString(sum[:16])
-}
-
-func redactMap(in map[string]string, counts map[string]int64) map[string]string {
-	if len(in) == 0 {
-		return nil
-	}
-	out := make(map[string]string, len(in))
-	for k, v := range in {
-		out[k] = redact(v, counts)
-	}
-	return out
 }
 
 // mediaType is a content type without its parameters, in lower case.
