@@ -34,6 +34,11 @@ func (w *wireReader) next() bool {
 		return false
 	}
 	w.start = w.i
+	if c := w.b[w.i]; c >= 1<<3 && c < 1<<7 { // most tags are of one byte
+		w.i++
+		w.num, w.typ = protowire.Number(c>>3), protowire.Type(c&7)
+		return true
+	}
 	num, typ, n := protowire.ConsumeTag(w.b[w.i:w.end])
 	if n < 0 {
 		w.fail("", "a field's tag cannot be read")
@@ -58,6 +63,12 @@ func (w *wireReader) leave(outer int) { w.end = outer }
 
 // skip passes over a field that this version does not know.
 func (w *wireReader) skip() {
+	if w.typ == protowire.BytesType && w.i < w.end { // most are, and shorter than 128
+		if c := int(w.b[w.i]); c < 1<<7 && c < w.end-w.i {
+			w.i += 1 + c
+			return
+		}
+	}
 	n := protowire.ConsumeFieldValue(w.num, w.typ, w.b[w.i:w.end])
 	if n < 0 {
 		w.fail("", "a field of an unknown number cannot be skipped")

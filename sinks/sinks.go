@@ -21,17 +21,37 @@ func Topics() []string {
 
 // Decode reads a record's event; nil for claims, which are stored as their answers.
 func Decode(r *bus.Record) (schemas.Message, error) {
-	if _, claim := r.Kind.Claim(); claim {
-		return nil, nil
+	if stored, err := Stored(r); err != nil || !stored {
+		return nil, err
 	}
 	m := schemas.New(r.Kind)
-	if m == nil || !r.Kind.Stored() {
-		return nil, fmt.Errorf("sinks: %s at offset %d is of kind %q, which this version of Millrace does not know", r.Partition, r.Offset, r.Kind)
-	}
 	if err := m.Unmarshal(r.Value); err != nil {
-		return nil, fmt.Errorf("sinks: decode %s at offset %d: %w", r.Partition, r.Offset, err)
+		return nil, undecodable(r, err)
 	}
 	return m, nil
+}
+
+// Stored says whether a record has a row of its own: claims have none.
+func Stored(r *bus.Record) (bool, error) {
+	if _, claim := r.Kind.Claim(); claim {
+		return false, nil
+	}
+	if !r.Kind.Stored() {
+		return false, fmt.Errorf("sinks: %s at offset %d is of kind %q, which this version of Millrace does not know", r.Partition, r.Offset, r.Kind)
+	}
+	return true, nil
+}
+
+// Peek is what schemas.Peek says of a record that is stored.
+func Peek(r *bus.Record) (tenant []byte, arrived schemas.Micros, err error) {
+	if tenant, arrived, err = schemas.Peek(r.Value); err != nil {
+		return nil, 0, undecodable(r, err)
+	}
+	return tenant, arrived, nil
+}
+
+func undecodable(r *bus.Record, err error) error {
+	return fmt.Errorf("sinks: decode %s at offset %d: %w", r.Partition, r.Offset, err)
 }
 
 // Meta is the identity of a record's row.

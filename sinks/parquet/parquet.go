@@ -7,7 +7,6 @@
 package parquet
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -104,32 +103,15 @@ const dayMicros = 24 * 60 * 60 * 1_000_000
 
 // group is what a range has of one tenant, kind and day.
 type group struct {
-	file   lake.File
-	out    lateWriter
-	writer schemaparquet.Writer
-}
-
-// lateWriter holds what is written until it is opened, and passes on what comes then: the
-// last row group, most often the only one, is not held twice.
-type lateWriter struct {
-	held bytes.Buffer
-	to   io.Writer
-}
-
-func (l *lateWriter) Write(b []byte) (int, error) {
-	if l.to == nil {
-		return l.held.Write(b)
-	}
-	return l.to.Write(b)
-}
-
-func (l *lateWriter) open(to io.Writer) error {
-	l.to = to
-	_, err := l.held.WriteTo(to)
-	return err
+	file    lake.File
+	records []int32 // indexes in the range
 }
 
 // ProcessRange implements bus.Ranger.
+//
+// The records are sorted out first and the files written one after another: a writer
+// holds two megabytes before its first row, and a claim fixes the range, so a range of
+// many tenants that was too large for the memory once would be so after every start.
 func (t *task) ProcessRange(ctx context.Context, first, end int64, in []bus.Record) error {
 	fixed, err := lake.Claim(ctx, t.store, t.at.TopicID, t.at.Partition, first, end)
 	if err != nil {
@@ -138,21 +120,13 @@ func (t *task) ProcessRange(ctx context.Context, first, end int64, in []bus.Reco
 	if fixed != end {
 		return &bus.RangeError{First: first, End: fixed}
 	}
-	groups := map[groupKey]*group{}
-	for i := range in {
-		if err := t.add(groups, &in[i], first, end); err != nil {
-			return err
-		}
+	groups, err := t.groups(first, in)
+	if err != nil {
+		return err
 	}
 	commit := lake.Commit{First: first, End: end}
 	for _, g := range groups {
-		g.file.Rows = g.writer.Rows()
-		err := t.store.CreateFunc(ctx, g.file.Key, func(w io.Writer) error {
-			if err := g.out.open(w); err != nil {
-				return err
-			}
-			return g.writer.Close()
-		})
+		err := t.store.CreateFunc(ctx, g.file.Key, func(w io.Writer) error { return t.write(w, g, first, end, in) })
 		if err != nil && !errors.Is(err, objstore.ErrExists) {
 			return err
 		}
@@ -165,30 +139,57 @@ func (t *task) ProcessRange(ctx context.Context, first, end int64, in []bus.Reco
 	return lake.Granted(ctx, t.store, t.at.TopicID, t.at.Partition, end)
 }
 
-func (t *task) add(groups map[groupKey]*group, r *bus.Record, first, end int64) error {
-	m, err := sinks.Decode(r)
-	if err != nil || m == nil {
-		return err
+// groups sorts the records of a range out, without decoding them.
+func (t *task) groups(first int64, in []bus.Record) ([]*group, error) {
+	var all []*group // in the order in which they come
+	known := map[groupKey]*group{}
+	for i := range in {
+		r := &in[i]
+		if stored, err := sinks.Stored(r); err != nil {
+			return nil, err
+		} else if !stored {
+			continue
+		}
+		tenant, arrived, err := sinks.Peek(r)
+		if err != nil {
+			return nil, err
+		}
+		days := int64(arrived) / dayMicros
+		if arrived < 0 && int64(arrived)%dayMicros != 0 {
+			days-- // division rounds towards zero, days begin at midnight
+		}
+		g := known[groupKey{string(tenant), r.Kind, days}]
+		if g == nil {
+			day := arrived.Time().Format(time.DateOnly)
+			name := lake.FileKey(string(tenant), r.Kind, day, t.at.Topic, t.at.TopicID, t.at.Partition, first)
+			g = &group{file: lake.File{Key: name, Kind: r.Kind, Tenant: string(tenant), Day: day}}
+			known[groupKey{g.file.Tenant, r.Kind, days}] = g
+			all = append(all, g)
+		}
+		g.records = append(g.records, int32(i))
+		g.file.Rows++
 	}
-	env := m.Env()
-	days := int64(env.ArrivedAt) / dayMicros
-	if env.ArrivedAt < 0 && int64(env.ArrivedAt)%dayMicros != 0 {
-		days-- // division rounds towards zero, days begin at midnight
+	return all, nil
+}
+
+// write makes the file of a group.
+func (t *task) write(w io.Writer, g *group, first, end int64, in []bus.Record) error {
+	to := schemaparquet.NewWriter(w, g.file.Kind,
+		parquetgo.KeyValueMetadata("millrace.topic_id", t.at.TopicID.String()),
+		parquetgo.KeyValueMetadata("millrace.partition", fmt.Sprint(t.at.Partition)),
+		parquetgo.KeyValueMetadata("millrace.range", fmt.Sprintf("%d-%d", first, end)))
+	for _, i := range g.records {
+		r := &in[i]
+		m, err := sinks.Decode(r)
+		if err != nil {
+			return err
+		}
+		meta := sinks.Meta(r, t.names.Of(r.Origin.TopicID))
+		if err := to.Write(&meta, m); err != nil {
+			return err
+		}
 	}
-	key := groupKey{env.Tenant, r.Kind, days}
-	g := groups[key]
-	if g == nil {
-		day := env.ArrivedAt.Time().Format(time.DateOnly)
-		name := lake.FileKey(env.Tenant, r.Kind, day, t.at.Topic, t.at.TopicID, t.at.Partition, first)
-		g = &group{file: lake.File{Key: name, Kind: r.Kind, Tenant: env.Tenant, Day: day}}
-		g.writer = schemaparquet.NewWriter(&g.out, r.Kind,
-			parquetgo.KeyValueMetadata("millrace.topic_id", t.at.TopicID.String()),
-			parquetgo.KeyValueMetadata("millrace.partition", fmt.Sprint(t.at.Partition)),
-			parquetgo.KeyValueMetadata("millrace.range", fmt.Sprintf("%d-%d", first, end)))
-		groups[key] = g
-	}
-	meta := sinks.Meta(r, t.names.Of(r.Origin.TopicID))
-	return g.writer.Write(&meta, m)
+	return to.Close()
 }
 
 // Store is the lake as verify reads it.
