@@ -230,7 +230,7 @@ func TestKilled(t *testing.T) {
 		// Half of them once it has taken something, half wherever it is: in its start-up too.
 		if n%2 == 0 {
 			before := posters.count()
-			until(t, func() bool { return posters.count() > before+50 }, func() string {
+			until(t, func() bool { m.lives(); return posters.count() > before+50 }, func() string {
 				return fmt.Sprintf("kill %d: %d events are acknowledged, %d were before;\n%s", n, posters.count(), before, m.out)
 			})
 		}
@@ -255,6 +255,16 @@ func TestKilled(t *testing.T) {
 		t.Error("no post failed: nothing was killed in its midst")
 	}
 	m.stop()
+}
+
+// lives fails the test where millrace has ended by itself.
+func (m *millrace) lives() {
+	m.t.Helper()
+	select {
+	case err := <-m.done:
+		m.t.Fatalf("it ended by itself: %v\n%s", err, m.out)
+	default:
+	}
 }
 
 // child is the process of the embedded ClickHouse.
@@ -303,6 +313,48 @@ func TestEngineKilled(t *testing.T) {
 		t.Errorf("the log tells of %d deaths, want 3", n)
 	}
 	m.stop()
+}
+
+// TestEngineLeftBehind kills millrace while its embedded ClickHouse cannot end at once,
+// and starts it again on the same ports: it waits for what is left of the one before.
+func TestEngineLeftBehind(t *testing.T) {
+	t.Parallel()
+	data, flags := t.TempDir(), ports(t)
+	m := up(t, data, flags...)
+	m.takes("before", "/v1/text", `{"id":"before","text":"before the crash"}`)
+	left, ok := m.child()
+	if !ok {
+		t.Fatal("millrace has no child: the embedded ClickHouse is to be one")
+	}
+	if err := syscall.Kill(left, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Kill(left, syscall.SIGKILL) }) // it has ended, unless the test failed
+	m.kill()
+	m = start(t, data, flags...)
+	until(t, func() bool {
+		m.lives()
+		pid, ok := m.child()
+		return ok && hasOpen(pid, filepath.Join(data, "clickhouse", "lock"))
+	}, func() string {
+		return fmt.Sprintf("the next engine does not wait for the one that is left:\n%s", m.out)
+	})
+	if err := syscall.Kill(left, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	m.ready()
+	m.await("before", "SELECT event_id FROM clean_text")
+	m.verify()
+	m.stop()
+}
+
+// hasOpen says whether a process has a file open.
+func hasOpen(pid int, path string) bool {
+	links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	return slices.ContainsFunc(links, func(link string) bool {
+		target, err := os.Readlink(link)
+		return err == nil && target == path
+	})
 }
 
 // TestDemoKilled kills the demo in the middle of its replay, with a champion that answers

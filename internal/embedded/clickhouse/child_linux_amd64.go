@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -53,6 +54,11 @@ func serveChild(cfg Config, log *slog.Logger, gone <-chan struct{}) error {
 	if err := os.WriteFile(cfg.configFile(), []byte(cfg.engineConfig()), 0o600); err != nil {
 		return fmt.Errorf("clickhouse: write the engine's configuration: %w", err)
 	}
+	unlock, err := lockFolder(cfg.Dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	listener, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
@@ -103,4 +109,30 @@ func serveChild(cfg Config, log *slog.Logger, gone <-chan struct{}) error {
 		return server.Close()
 	}
 	return nil
+}
+
+// predecessorTimeout is how long a child waits for the one before it, whose parent was
+// killed and which still finishes: it has the folder, and the port too.
+const predecessorTimeout = 3 * shutdownTimeout
+
+// lockEvery is how often it looks.
+const lockEvery = 20 * time.Millisecond
+
+// lockFolder takes the engine's folder for this process, however long it lives.
+func lockFolder(dir string) (unlock func(), err error) {
+	path := filepath.Join(dir, "lock")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("clickhouse: lock the engine's folder: %w", err)
+	}
+	for end := time.Now().Add(predecessorTimeout); ; time.Sleep(lockEvery) {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { _ = f.Close() }, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(end) {
+			_ = f.Close()
+			return nil, fmt.Errorf("clickhouse: lock %s, which the engine of an earlier millrace may still have: %w", path, err)
+		}
+	}
 }
