@@ -131,6 +131,9 @@ func (c Config) Validate() error {
 	if _, err := c.Objects.folder(c.Data); err != nil {
 		return err
 	}
+	if err := c.Collector.Fits(c.Topics.MaxInputBytes); err != nil {
+		return err
+	}
 	return c.Loop.Validate()
 }
 
