@@ -239,7 +239,7 @@ func (t *task) judge(r *bus.Record, out *bus.Output, arrived schemas.Micros) {
 
 // dead gives the verdict on what cannot be kept, and puts its bytes aside.
 func (t *task) dead(r *bus.Record, out *bus.Output, reason, detail string) {
-	letter := &schemas.DeadLetter{Envelope: *t.event.Env(), Topic: t.at.Topic, Reason: reason, Detail: detail, Bytes: int64(len(r.Value))}
+	letter := &schemas.DeadLetter{Envelope: *t.event.Env(), Topic: t.at.Topic, Reason: reason, Detail: rules.Detail(detail), Bytes: int64(len(r.Value))}
 	if letter.Validate() != nil {
 		letter.Envelope = readable(letter.Envelope)
 	}

@@ -44,6 +44,7 @@ func TestVerdicts(t *testing.T) {
 		{"wrong time", text, "x6", `{"event_id":"x6","event_time":"yesterday","text":"a"}`, nil, schemas.KindDeadLetter, "invalid_field", "event_time"},
 		{"time out of range", text, "x7", string(protoText(func(m *schemas.Text) { m.EventID, m.EventTime = "x7", 1<<62 })), nil, schemas.KindDeadLetter, "invalid_field", "event_time"},
 		{"unknown field", text, "x8", `{"event_id":"x8","txet":"a"}`, nil, schemas.KindDeadLetter, "unknown_field", "text"},
+		{"an address as a field", text, "x18", `{"event_id":"x18","joe@example.com":"a"}`, nil, schemas.KindDeadLetter, "unknown_field", "unknown_field: <EMAIL>: no such field"},
 		{"invalid UTF-8 in JSON", text, "x9", "{\"event_id\":\"x9\",\"text\":\"a\xff\xfe\"}", nil, schemas.KindDeadLetter, "invalid_json", ""},
 		{"invalid UTF-8 in protobuf", text, "x10", "\x12\x02\xff\xfe", nil, schemas.KindDeadLetter, "invalid_protobuf", "text"},
 		{"cut protobuf", text, "x11", "\x12\x7fabc", nil, schemas.KindDeadLetter, "invalid_protobuf", ""},
