@@ -141,8 +141,13 @@ func PutCommit(ctx context.Context, s objstore.Store, id bus.TopicID, partition 
 // Commits yields the ranges of a partition that are in the lake, from the log's start
 // and without a gap.
 func Commits(ctx context.Context, s objstore.Store, id bus.TopicID, partition int32) iter.Seq2[Commit, error] {
+	return commitsFrom(ctx, s, id, partition, 0)
+}
+
+// commitsFrom is Commits from where one begins on: 0, or another's end.
+func commitsFrom(ctx context.Context, s objstore.Store, id bus.TopicID, partition int32, next int64) iter.Seq2[Commit, error] {
 	return func(yield func(Commit, error) bool) {
-		var next int64
+		next := next // of this walk
 		for {
 			data, err := s.Get(ctx, at("commits", id, partition, next))
 			if errors.Is(err, objstore.ErrNotFound) {
@@ -165,8 +170,12 @@ func Commits(ctx context.Context, s objstore.Store, id bus.TopicID, partition in
 
 // Covered returns the offset up to which the lake holds a partition.
 func Covered(ctx context.Context, s objstore.Store, id bus.TopicID, partition int32) (int64, error) {
-	var end int64
-	for c, err := range Commits(ctx, s, id, partition) {
+	return coveredFrom(ctx, s, id, partition, 0)
+}
+
+// coveredFrom is Covered for one who knows that it is end or beyond.
+func coveredFrom(ctx context.Context, s objstore.Store, id bus.TopicID, partition int32, end int64) (int64, error) {
+	for c, err := range commitsFrom(ctx, s, id, partition, end) {
 		if err != nil {
 			return 0, err
 		}
@@ -215,8 +224,10 @@ func Granted(ctx context.Context, s objstore.Store, id bus.TopicID, partition in
 
 // Wait asks for the lake to reach end and waits until it does.
 func Wait(ctx context.Context, s objstore.Store, id bus.TopicID, partition int32, end int64) error {
+	var have int64
 	for asked := false; ; {
-		have, err := Covered(ctx, s, id, partition)
+		var err error
+		have, err = coveredFrom(ctx, s, id, partition, have) // what was read once is not read again
 		if err != nil || have >= end {
 			return err
 		}
@@ -242,6 +253,16 @@ var ErrDamaged = errors.New("the lake is damaged")
 // its columns; offset finds the row's offset in it. Damaged files do not keep it from the
 // others; it returns ErrDamaged, with all their names, once it has read those.
 func Read[R any](ctx context.Context, s objstore.Store, id bus.TopicID, partition int32, kind schemas.Kind, from, to int64, offset func(*R) int64, each func(*R) error) error {
+	return read(ctx, s, id, partition, func(k schemas.Kind) bool { return k == kind }, from, to, offset,
+		func(_ schemas.Kind, r *R) error { return each(r) })
+}
+
+// ReadKinds is Read for all kinds at once: those of a range come one after another.
+func ReadKinds[R any](ctx context.Context, s objstore.Store, id bus.TopicID, partition int32, from, to int64, offset func(*R) int64, each func(schemas.Kind, *R) error) error {
+	return read(ctx, s, id, partition, func(schemas.Kind) bool { return true }, from, to, offset, each)
+}
+
+func read[R any](ctx context.Context, s objstore.Store, id bus.TopicID, partition int32, wanted func(schemas.Kind) bool, from, to int64, offset func(*R) int64, each func(schemas.Kind, *R) error) error {
 	var damaged error
 	for c, err := range Commits(ctx, s, id, partition) {
 		if err != nil {
@@ -254,14 +275,14 @@ func Read[R any](ctx context.Context, s objstore.Store, id bus.TopicID, partitio
 			break
 		}
 		for _, f := range c.Files {
-			if f.Kind != kind {
+			if !wanted(f.Kind) {
 				continue
 			}
 			err := readFile(ctx, s, f, func(r *R) error {
 				if o := offset(r); o < from || o >= to {
 					return nil
 				}
-				return each(r)
+				return each(f.Kind, r)
 			})
 			if errors.Is(err, ErrDamaged) {
 				damaged = errors.Join(damaged, err)

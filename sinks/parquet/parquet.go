@@ -214,17 +214,14 @@ type offsetRow struct {
 // Offsets implements verify.Store.
 func (s *Store) Offsets(ctx context.Context, topic bus.Topic, partition int32, end int64, _ []bus.TopicID) (map[schemas.Kind][]int64, error) {
 	out := map[schemas.Kind][]int64{}
-	var damaged error
-	for _, kind := range schemas.StoredKinds() {
-		err := lake.Read(ctx, s.Objects, topic.ID, partition, kind, 0, end,
-			func(r *offsetRow) int64 { return r.Offset },
-			func(r *offsetRow) error { out[kind] = append(out[kind], r.Offset); return nil })
-		if errors.Is(err, lake.ErrDamaged) {
-			damaged = errors.Join(damaged, err)
-		} else if err != nil {
-			return nil, err
-		}
-		slices.Sort(out[kind])
+	err := lake.ReadKinds(ctx, s.Objects, topic.ID, partition, 0, end,
+		func(r *offsetRow) int64 { return r.Offset },
+		func(kind schemas.Kind, r *offsetRow) error { out[kind] = append(out[kind], r.Offset); return nil })
+	if err != nil && !errors.Is(err, lake.ErrDamaged) {
+		return nil, err
 	}
-	return out, damaged
+	for _, offsets := range out {
+		slices.Sort(offsets)
+	}
+	return out, err
 }

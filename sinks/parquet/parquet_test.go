@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -214,4 +215,59 @@ func (r *racer) CreateFunc(ctx context.Context, key string, write func(io.Writer
 	r.at.sums[key] = sum
 	r.at.mu.Unlock()
 	return r.Store.Create(ctx, key, made.Bytes())
+}
+
+// opening counts how often each commit is read.
+type opening struct {
+	objstore.Store
+	commits map[string]int
+}
+
+// Get implements objstore.Store.
+func (o *opening) Get(ctx context.Context, key string) ([]byte, error) {
+	if strings.HasPrefix(key, "commits/") {
+		o.commits[key]++
+	}
+	return o.Store.Get(ctx, key)
+}
+
+// TestOffsets checks what verify is told of the lake, and that it is read in one walk.
+func TestOffsets(t *testing.T) {
+	c := bustest.New(t)
+	b := c.Member(vfs.NewMem())
+	want := produce(t, c, 36)
+	c.MustDrain(b, newStage(t, c.Objects, 5))
+	store := &opening{Store: c.Objects, commits: map[string]int{}}
+	got := 0
+	for _, name := range []string{bus.CleanText, bus.Interactions, bus.TrainingExamples, bus.ModelEvents} {
+		topic, err := b.Topic(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for partition := range topic.Partitions {
+			offsets, err := (&Store{store}).Offsets(t.Context(), topic, partition, 1<<40, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for kind, all := range offsets {
+				if !slices.IsSorted(all) {
+					t.Errorf("%s/%d: the offsets of %s are %v, want them in order", name, partition, kind, all)
+				}
+				for _, o := range all {
+					got++
+					if f := want[place{name, partition, o}]; f.kind != kind {
+						t.Errorf("%s/%d: %d is said to be of %s, it is of %q", name, partition, o, kind, f.kind)
+					}
+				}
+			}
+		}
+	}
+	if got != len(want) {
+		t.Errorf("%d offsets are told, want %d", got, len(want))
+	}
+	for key, n := range store.commits {
+		if n != 1 {
+			t.Errorf("%s was read %d times, want once", key, n)
+		}
+	}
 }
