@@ -63,7 +63,7 @@ func localPart(s string) int {
 
 // inName says whether a character beyond ASCII may be in a name of an address.
 func inName(c rune) bool {
-	return unicode.IsLetter(c) || unicode.IsMark(c) || unicode.IsDigit(c) || c == '\u200c' || c == '\u200d'
+	return unicode.IsLetter(c) || unicode.IsMark(c) || unicode.IsDigit(c) || joiner(c)
 }
 
 // domain finds the end of the domain at i: the last of its labels, behind a dot, that is

@@ -155,6 +155,11 @@ func FuzzRedact(f *testing.F) {
 				t.Fatalf("%s %q\nonce  %q\ntwice %q", name, s, once, twice)
 			}
 		}
+		// What predict was asked is redacted again as the inference's message.
+		clean := redact(normalise(s), nil)
+		if again := redactValue(clean); again != clean && !json.Valid([]byte(clean)) {
+			t.Fatalf("%q clean %q, as a message %q", s, clean, again)
+		}
 		v := redactValue(s)
 		if container := strings.HasPrefix(s, "{") || strings.HasPrefix(s, "["); container && json.Valid([]byte(s)) && !json.Valid([]byte(v)) {
 			t.Fatalf("%q became %q, which is no JSON", s, v)
