@@ -226,7 +226,8 @@ func (l *learner) shown(version, parent string) {
 			}
 		}
 	}
-	if trigger == nil || command == nil || trigger.CauseID != command.EventID || trigger.ParentVersion != parent {
+	if trigger == nil || command == nil || trigger.CauseID != command.EventID || trigger.ParentVersion != parent ||
+		!strings.HasPrefix(trigger.Detail, command.By+"; ") { // no reason was given
 		l.t.Fatalf("%s: trigger %+v, command %+v", version, trigger, command)
 	}
 	for what, object := range map[string][2]string{"artefact": {v.Artifact, v.Digest}, "dataset": {v.Dataset, v.DatasetHash}} {

@@ -145,7 +145,7 @@ func (d *decider) fold(rec *bus.Record) (*model, *schemas.Envelope, error) {
 	case *schemas.ModelCommand:
 		if step == trainers.StepRegistry && e.Accepted && e.Command == trainers.CommandTrain {
 			m = d.model(e.Model)
-			m.Command = &command{ID: e.EventID, Detail: cut(strings.TrimSpace(e.By + ": " + e.Reason))}
+			m.Command = &command{ID: e.EventID, Detail: cut(strings.Trim(e.By+": "+e.Reason, ": "))}
 		}
 	}
 	return m, e.Env(), nil
