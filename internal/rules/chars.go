@@ -10,27 +10,32 @@ import (
 // a number: for texts that keep their own spelling, such as a model's messages. Line
 // ends, blanks and everything else stay as they are.
 func visible(s string) string {
-	i := 0
-	for i < len(s) && s[i] < utf8.RuneSelf && (s[i] >= ' ' && s[i] != 127 || s[i] == '\n' || s[i] == '\t' || s[i] == '\r') {
-		i++
+	var b strings.Builder
+	var f filter
+	kept := 0 // what of s is in b
+	for i := 0; i < len(s); {
+		c, n := rune(s[i]), 1
+		if c >= ' ' && c < 127 || c == '\n' || c == '\t' || c == '\r' {
+			f.base, f.mark = c, false
+			i++
+			continue
+		}
+		if c >= utf8.RuneSelf {
+			c, n = utf8.DecodeRuneInString(s[i:])
+		}
+		if plain := f.next(c); plain != c {
+			b.WriteString(s[kept:i])
+			if plain >= 0 {
+				b.WriteRune(plain)
+			}
+			kept = i + n
+		}
+		i += n
 	}
-	if i == len(s) {
+	if kept == 0 {
 		return s
 	}
-	var b strings.Builder
-	b.Grow(len(s))
-	var f filter
-	for _, c := range s {
-		switch c {
-		case '\n', '\t', '\r':
-			f.base, f.mark = c, false
-			b.WriteRune(c)
-		default:
-			if c = f.next(c); c >= 0 {
-				b.WriteRune(c)
-			}
-		}
-	}
+	b.WriteString(s[kept:])
 	return b.String()
 }
 
@@ -43,10 +48,10 @@ type filter struct {
 // next returns c, the plain form of a blank or hyphen that only forbids a line break, or
 // -1 where nothing of c is kept.
 func (f *filter) next(c rune) rune {
-	if c < utf8.RuneSelf {
-		if c < ' ' || c == 127 {
-			return -1
-		}
+	switch {
+	case c < ' ' || c == 127:
+		return -1
+	case c < 127 || c > '\u00ad' && c < '\u0300': // letters and signs, and no more
 		f.base, f.mark = c, false
 		return c
 	}
