@@ -169,45 +169,68 @@ func TestBadPosts(t *testing.T) {
 	m.stop()
 }
 
-// TestTooMuchAtWork checks that what does not fit beside what is at work is answered 429,
-// with when to come again, and is taken once there is room.
+// TestTooMuchAtWork opens slow requests until one does not fit beside those that are at
+// work: it is answered 429, with when to come again. The slow ones are taken when their
+// bodies come, and what was sent away when it comes again.
 func TestTooMuchAtWork(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "millrace.yaml")
-	if err := os.WriteFile(file, []byte("collector:\n  max_body_bytes: 1048576\n  max_in_flight_bytes: 1048576\n"), 0o600); err != nil {
+	const config = "collector:\n  max_body_bytes: 1024\n  max_events: 1\n  max_in_flight_bytes: 9437184\n"
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	m := up(t, t.TempDir(), "--config", file)
-	conn, err := net.Dial("tcp", m.HTTP)
-	if err != nil {
-		t.Fatal(err)
+	body := func(n int) string { return fmt.Sprintf(`{"id":"slow-%03d","text":"slow"}`, n) }
+	type slow struct {
+		net.Conn
+		in *bufio.Reader
 	}
-	defer conn.Close()
-	const slow, quick = `{"id":"slow","text":"slow"}`, `{"id":"quick","text":"quick"}`
-	// The server asks for the body once it has given it room.
-	fmt.Fprintf(conn, "POST /v1/text HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", megabyte)
-	in := bufio.NewReader(conn)
-	if line, err := in.ReadString('\n'); err != nil || !strings.HasPrefix(line, "HTTP/1.1 100 ") {
-		t.Fatalf("the slow request is answered %q, %v", line, err)
+	var waiting []slow
+	for full := false; !full; {
+		conn, err := net.Dial("tcp", m.HTTP)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		// The server asks for a body once it has given it room.
+		fmt.Fprintf(conn, "POST /v1/text HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", len(body(0)))
+		c := slow{conn, bufio.NewReader(conn)}
+		line, err := c.in.ReadString('\n')
+		switch {
+		case err == nil && strings.HasPrefix(line, "HTTP/1.1 100 "):
+			waiting = append(waiting, c)
+		case err == nil && strings.HasPrefix(line, "HTTP/1.1 429 ") && len(waiting) > 0:
+			full = true
+			rest, err := io.ReadAll(c.in)
+			if want := refusedAll("too much is at work; send it again in a moment"); err != nil || !strings.Contains(string(rest), "Retry-After: 1\r\n") || !strings.Contains(string(rest), want) {
+				t.Errorf("beside %d slow requests: 429 with %s, %v; want Retry-After: 1 and %s", len(waiting), rest, err, want)
+			}
+		default:
+			t.Fatalf("beside %d slow requests: %q, %v", len(waiting), line, err)
+		}
+		if len(waiting) > 1000 {
+			t.Fatal("1000 slow requests are at work, and there is still room")
+		}
 	}
-	resp, err := http.Post("http://"+m.HTTP+"/v1/text", "application/json", strings.NewReader(quick))
-	if err != nil {
-		t.Fatal(err)
+	// The first may not find room for its body and what is made of it; the room that it
+	// held is then there for the others.
+	var away []int
+	for n, c := range waiting {
+		fmt.Fprint(c, body(n))
+		rest, err := io.ReadAll(c.in)
+		switch {
+		case err == nil && strings.Contains(string(rest), "HTTP/1.1 202 "):
+		case err == nil && strings.Contains(string(rest), "HTTP/1.1 429 ") && len(away) < 2:
+			away = append(away, n)
+		default:
+			t.Fatalf("slow request %d, with %d sent away before it: %v %s", n, len(away), err, rest)
+		}
 	}
-	answer, err := io.ReadAll(resp.Body)
-	_ = resp.Body.Close()
-	if want := refusedAll("too much is at work; send it again in a moment") + "\n"; err != nil || resp.StatusCode != 429 || string(answer) != want || resp.Header.Get("Retry-After") != "1" {
-		t.Errorf("beside the slow request: got %d %s, Retry-After %q, %v; want 429 %s", resp.StatusCode, answer, resp.Header.Get("Retry-After"), err, want)
+	for _, n := range away {
+		m.takes(fmt.Sprintf("slow-%03d", n), "/v1/text", body(n))
 	}
-	fmt.Fprint(conn, slow+strings.Repeat(" ", megabyte-len(slow)))
-	rest, err := io.ReadAll(in)
-	if err != nil || !strings.Contains(string(rest), "HTTP/1.1 202 ") {
-		t.Errorf("the slow request: %v %s", err, rest)
-	}
-	if status, answer := m.post("/v1/text", "application/json", []byte(quick)); status != 202 {
-		t.Errorf("once there is room: %d %s", status, answer)
-	}
-	m.await("2", "SELECT count() FROM clean_text")
+	m.takes("again", "/v1/text", `{"id":"again","text":"once there is room"}`)
+	m.await(fmt.Sprint(len(waiting)+1), "SELECT count() FROM clean_text")
 	m.verify()
 	m.stop()
 }
