@@ -58,7 +58,12 @@ const (
 
 // Open connects the sink. The DSN is clickhouse-go's: http://… or clickhouse://….
 func Open(dsn string) (driver.Conn, error) {
-	return open(dsn, ch.Settings{"async_insert": 0, "insert_deduplicate": 0, "final": 1})
+	return open(dsn, ch.Settings{
+		"async_insert": 0, "insert_deduplicate": 0, "final": 1,
+		// Of a replayed archive, one batch has as many months as the archive. The limit of
+		// 100 keeps people from tables by the hour; here it would stop the sink for ever.
+		"max_partitions_per_insert_block": 0,
+	})
 }
 
 // OpenReader connects one who asks the embedded engine as everybody does: that role reads
