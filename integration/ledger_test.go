@@ -14,8 +14,18 @@ import (
 	"github.com/millrace-io/millrace/schemas"
 )
 
-// ledgerConfig makes rules of every length apply to short texts.
-const ledgerConfig = "rules:\n  min_characters: 3\n  max_characters: 1500\n"
+// ledgerConfig makes rules of every length apply to short texts, and leaves it to a drift
+// to ask for the second version: growth alone would need more than is judged before it.
+const ledgerConfig = `
+rules:
+  min_characters: 3
+  max_characters: 1500
+policy:
+  growth_from: 200
+`
+
+// replaced says whether another version than the first serves.
+const replaced = "SELECT count() FROM model_registry WHERE stage = 'champion' AND version != 'v1'"
 
 // configured writes a configuration file and returns the flags that name it.
 func configured(t testing.TB, text string) []string {
@@ -60,8 +70,9 @@ func TestLedger(t *testing.T) {
 	}
 	l.send(a, a.mix(l.everySort(a, 10)...)...)
 	// The world drifts: a class of texts that v1 does not know.
-	for range 5 {
+	for batch := 1; batch <= 5 || batch <= 15 && l.m.sql(replaced) == "0"; batch++ {
 		l.judge(a, l.traffic(a, 24, "billing", "support", "outage", "outage"))
+		l.settled()
 	}
 	l.awaitChampion("v1", "outage")
 	l.judge(a, l.traffic(a, 20, "billing", "support", "outage", "outage"))
