@@ -221,3 +221,18 @@ func BenchmarkPredict(b *testing.B) {
 		i++
 	}
 }
+
+// TestFreeText checks that labels without number are refused before they take the memory.
+func TestFreeText(t *testing.T) {
+	var labels []string
+	for i := range 500 {
+		labels = append(labels, fmt.Sprint("label", i))
+	}
+	cfg := DefaultConfig()
+	cfg.MaxBytes = 1 << 20
+	_, err := Train(t.Context(), cfg, topics(1000, labels, 1), 1, nil)
+	var fault *trainers.DataError
+	if !errors.As(err, &fault) || !strings.Contains(err.Error(), "max_bytes") {
+		t.Errorf("500 labels in a megabyte: %v", err)
+	}
+}

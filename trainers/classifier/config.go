@@ -31,11 +31,14 @@ type Config struct {
 	// epoch (McDonald, Hall, Mann, NAACL 2010). It is part of the model, whatever the
 	// number of cores: the same data, seed and shards give the same bytes.
 	Shards int `yaml:"shards"`
+	// MaxBytes bounds the weights of a model, 4 bytes for each feature and label; a training
+	// holds one such copy for itself and one for each shard. It is no part of the model.
+	MaxBytes int64 `yaml:"max_bytes" json:"-"`
 }
 
 // DefaultConfig was chosen on mail and on short questions alike (docs/benchmarks.md).
 func DefaultConfig() Config {
-	return Config{WordNgrams: 2, MaxTokens: 1000, Epochs: 10, LearningRate: .5, Balance: .5, Shards: 2}
+	return Config{WordNgrams: 2, MaxTokens: 1000, Epochs: 10, LearningRate: .5, Balance: .5, Shards: 2, MaxBytes: 512 << 20}
 }
 
 // Validate says what is wrong with c.
@@ -47,6 +50,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("classifier: char_min and char_max must be 0, or 1 to 8 and in order, got %d, %d", c.CharMin, c.CharMax)
 	case c.MaxTokens < 1 || c.Epochs < 1 || c.Epochs > 1000 || c.Shards < 1 || c.Shards > 256:
 		return fmt.Errorf("classifier: max_tokens must be positive, epochs 1 to 1000, shards 1 to 256, got %d, %d, %d", c.MaxTokens, c.Epochs, c.Shards)
+	case c.MaxBytes < 1<<20:
+		return fmt.Errorf("classifier: max_bytes must be 1048576 or more, got %d", c.MaxBytes)
 	case !(c.LearningRate > 0 && c.LearningRate <= 100) || !(c.Balance >= 0 && c.Balance <= 1):
 		return fmt.Errorf("classifier: learning_rate must be above 0 and balance 0 to 1, got %g, %g", c.LearningRate, c.Balance)
 	}

@@ -71,7 +71,7 @@ func Read(data []byte) (*Model, error) {
 	if n > maxHead {
 		return nil, fmt.Errorf("%w: its head claims %d bytes", ErrFormat, n)
 	}
-	var h head
+	h := head{Config: Config{MaxBytes: DefaultConfig().MaxBytes}}
 	if err := json.Unmarshal(r.take(int(n)), &h); err != nil || r.short {
 		return nil, fmt.Errorf("%w: its head cannot be read", ErrFormat)
 	}

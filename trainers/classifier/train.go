@@ -114,6 +114,9 @@ func (t *trainer) prepare(ctx context.Context, examples []trainers.Example) erro
 	if m.rows.count == 0 {
 		return &trainers.DataError{Problem: "classifier: no example has a word"}
 	}
+	if bytes := 4 * int64(m.rows.count) * int64(len(labels)); bytes > t.cfg.MaxBytes {
+		return &trainers.DataError{Problem: fmt.Sprintf("classifier: %d labels of %d features make a model of %d bytes, at most %d are taken (max_bytes); are the labels free text?", len(labels), m.rows.count, bytes, t.cfg.MaxBytes)}
+	}
 	m.weight = make([]float32, m.rows.count*len(labels))
 	t.square = make([]float32, m.rows.count)
 	return nil
