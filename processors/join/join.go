@@ -11,10 +11,10 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"hash/fnv"
 	"time"
 
 	"github.com/millrace-io/millrace/internal/bus"
+	"github.com/millrace-io/millrace/internal/content"
 	"github.com/millrace-io/millrace/internal/state"
 	"github.com/millrace-io/millrace/schemas"
 )
@@ -128,7 +128,7 @@ func (t *task) inference(r *bus.Record, out *bus.Output) error {
 	ex := &schemas.TrainingExample{
 		Envelope: in.Envelope, InferenceID: in.EventID, Model: in.RequestModel, ModelVersion: in.ModelVersion,
 		Role: in.Role, TextID: in.TextID, Prediction: in.Prediction, Confidence: in.Confidence,
-		Weight: 1, Split: Split(in.ContentHash, in.EventID), InferenceOffset: r.Offset, InferredAt: in.ArrivedAt,
+		Weight: 1, Split: split(&in), InferenceOffset: r.Offset, InferredAt: in.ArrivedAt,
 	}
 	k := key(in.Tenant, in.EventID)
 	old, known, err := t.load(k)
@@ -215,19 +215,18 @@ func correct(prediction string, f *schemas.Feedback) *bool {
 	return &right
 }
 
-// testShare is the part of the examples that no version is trained on, in percent.
-const testShare = 10
-
-// Split says whether an example is for training or for tests: a function of its content,
-// so that copies are on one side, or of its id where the content is not known.
-func Split(contentHash, id string) string {
-	h := fnv.New64a()
-	if contentHash == "" {
-		contentHash = id
+// split says whether an example is for training or for tests: a function of the text that
+// a model is trained on, so that copies are on one side, or of its id where the text is
+// not known. The inference on a text event has no input of its own, but its hash.
+func split(in *schemas.Inference) string {
+	hash := in.ContentHash
+	switch {
+	case in.InputMessages != "":
+		hash = content.Hash(content.Text(in.InputMessages))
+	case hash == "":
+		hash = in.EventID
 	}
-	_, _ = h.Write([]byte(contentHash)) // never fails
-	// FNV's low bits of like strings are alike; its high bits, folded, are not.
-	if sum := h.Sum64(); (sum^sum>>29)*0x9e3779b97f4a7c15>>32%100 < testShare {
+	if content.IsTest(hash) {
 		return "test"
 	}
 	return "train"

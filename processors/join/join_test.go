@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/internal/bustest"
+	"github.com/millrace-io/millrace/internal/content"
 	"github.com/millrace-io/millrace/schemas"
 )
 
@@ -90,7 +90,7 @@ func TestEitherOrder(t *testing.T) {
 	want := schemas.TrainingExample{
 		Envelope:    schemas.Envelope{Tenant: "a", EventTime: began, ArrivedAt: began + 2*hour, Subject: "asker", ContentHash: "1:i"},
 		InferenceID: "i", FeedbackID: "f", Model: "m", ModelVersion: "v1", Role: "champion", TextID: "text-i",
-		Prediction: "spam", Confidence: .75, Label: "ham", Correct: &right, Weight: 1, Split: Split("1:i", "i"), Revision: 1,
+		Prediction: "spam", Confidence: .75, Label: "ham", Correct: &right, Weight: 1, Split: "train", Revision: 1,
 		Reviewer: "reviewer", InferredAt: began + hour, JudgedAt: began + 2*hour,
 	}
 	for name, records := range map[string][]*kgo.Record{
@@ -296,31 +296,36 @@ func TestCorrect(t *testing.T) {
 	}
 }
 
-// TestSplit checks that a tenth is for tests, that copies are on one side, and that the
-// split stays as it is: datasets are split by the same function (their test has this
-// list), and no version must be judged by what another release trained it on.
+// TestSplit checks that an example's side is that of the text that is trained on, as
+// datasets are split: of the text event's, or of the input's text, whatever its form.
 func TestSplit(t *testing.T) {
-	var first []int
-	for i := range 100 {
-		if Split(fmt.Sprintf("1:%032x", i), "") == "test" {
-			first = append(first, i)
-		}
-	}
-	if want := []int{10, 18, 25, 41, 51, 59, 69, 71, 78, 82, 86}; !slices.Equal(first, want) {
-		t.Errorf("for tests are %v, want %v", first, want)
-	}
 	test := 0
-	for i := range 10_000 {
-		hash := fmt.Sprintf("1:%032x", i)
-		if Split(hash, "a") != Split(hash, "b") {
-			t.Fatalf("two examples of the content %s are on two sides", hash)
-		}
-		if Split(hash, "") == "test" {
+	for i := range 1000 {
+		text := fmt.Sprint("text number ", i)
+		want := "train"
+		if content.IsTest(content.Hash(text)) {
+			want = "test"
 			test++
 		}
+		for _, in := range []schemas.Inference{
+			{Envelope: schemas.Envelope{EventID: "a", ContentHash: content.Hash(text)}, TextID: "t"},
+			{Envelope: schemas.Envelope{EventID: "b", ContentHash: "1:of the messages"}, InputMessages: text},
+			{Envelope: schemas.Envelope{EventID: "c"}, InputMessages: `[{"role":"user","content":"` + text + `"}]`},
+		} {
+			if got := split(&in); got != want {
+				t.Errorf("inference %s on %q is for %s, want %s", in.EventID, text, got, want)
+			}
+		}
 	}
-	if test < 900 || test > 1100 {
-		t.Errorf("%d of 10,000 are for tests", test)
+	if test < 50 || test > 150 {
+		t.Errorf("%d of 1,000 are for tests", test)
+	}
+	known := map[string]bool{}
+	for i := range 100 {
+		known[split(&schemas.Inference{Envelope: schemas.Envelope{EventID: fmt.Sprint("i", i)}})] = true
+	}
+	if len(known) != 2 {
+		t.Errorf("without a text all are for %v", known)
 	}
 }
 

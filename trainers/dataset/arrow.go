@@ -80,7 +80,7 @@ func writeArrow(w io.Writer, examples []Example) error {
 }
 
 func appendRow(b *array.RecordBuilder, e *Example) {
-	for i, s := range []string{0: e.Text, 1: e.Label, 3: side(e.Test), 4: period(e.After), 5: e.ID, 6: e.ContentHash} {
+	for i, s := range []string{0: e.Text, 1: e.Label, 3: e.side(), 4: period(e.After), 5: e.ID, 6: e.ContentHash} {
 		if i != 2 {
 			b.Field(i).(*array.StringBuilder).Append(s)
 		}
@@ -128,7 +128,7 @@ func appendExamples(out []Example, rec arrow.Record) []Example {
 	for i := range int(rec.NumRows()) {
 		out = append(out, Example{
 			Text: strings.Clone(column(0).Value(i)), Label: strings.Clone(column(1).Value(i)), Weight: weight.Value(i),
-			Test: column(3).Value(i) == side(true), After: column(4).Value(i) == period(true),
+			Test: column(3).Value(i) == sideTest, LearnOnly: column(3).Value(i) == sideLearn, After: column(4).Value(i) == period(true),
 			ID: strings.Clone(column(5).Value(i)), ContentHash: strings.Clone(column(6).Value(i)), At: schemas.Micros(at.Value(i)),
 		})
 	}

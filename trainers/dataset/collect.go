@@ -2,13 +2,12 @@ package dataset
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/millrace-io/millrace/internal/bus"
+	"github.com/millrace-io/millrace/internal/content"
 	"github.com/millrace-io/millrace/internal/lake"
 	"github.com/millrace-io/millrace/schemas"
 	"github.com/millrace-io/millrace/trainers"
@@ -20,14 +19,15 @@ type item struct {
 	tenant, textID string
 	revision       int64
 	rules          string
-	found          bool // its text is known
+	found          bool // its text is known, and so is its hash
+	right, wrong   bool // what a feedback says of the version's answer
 }
 
 // named is an event's identity in the lake.
 type named struct{ tenant, id string }
 
-// collector reads the lake for one trigger. It holds the texts of all examples of the
-// trigger's ranges at once.
+// collector reads the lake for one trigger. It holds the texts that may become examples
+// at once, and of all others in the trigger's ranges what is known beside the text.
 type collector struct {
 	cfg      Config
 	deps     Deps
@@ -38,6 +38,11 @@ type collector struct {
 
 	judged   []*item
 	labelled []*item
+	known    map[bool]known // by After
+	// texts are those that the samplers, by After, hold, by their hash.
+	texts    map[string]string
+	samplers map[bool]*sampler
+	versions map[string]string // of the rules: each is held once
 	// sinceTime is when the first example of the drift arrived; 0 where none was read.
 	sinceTime schemas.Micros
 }
@@ -46,7 +51,9 @@ func newCollector(cfg Config, deps Deps, trigger *schemas.DriftTrigger) (*collec
 	c := &collector{cfg: cfg, deps: deps, model: trigger.Model, manifest: Manifest{
 		RunID: trigger.RunID, Model: trigger.Model, TriggerID: trigger.EventID,
 		Ranges: trigger.Ranges, DriftSince: trigger.DriftSince, Rules: map[string]int{},
-	}}
+	}, known: map[bool]known{}, texts: map[string]string{}, versions: map[string]string{},
+		samplers: map[bool]*sampler{false: newSampler(cfg.MaxBefore), true: newSampler(cfg.MaxAfter)},
+	}
 	var err error
 	if c.ranges, err = trainers.ParseRanges(trigger.Ranges); err != nil {
 		return nil, &trainers.DataError{Problem: "trigger " + trigger.EventID + ": " + err.Error()}
@@ -106,12 +113,12 @@ func (c *collector) wait(ctx context.Context, topic string, partition int32, end
 // exampleRow is a row of training_examples, as far as it is needed.
 type exampleRow struct {
 	Tenant      string         `parquet:"tenant"`
-	ContentHash string         `parquet:"content_hash"`
 	ArrivedAt   schemas.Micros `parquet:"arrived_at,timestamp(microsecond)"`
 	InferenceID string         `parquet:"inference_id"`
 	Model       string         `parquet:"model"`
 	TextID      string         `parquet:"text_id"`
 	Label       string         `parquet:"label"`
+	Correct     *bool          `parquet:"correct"`
 	Weight      float64        `parquet:"weight"`
 	Revision    int64          `parquet:"revision"`
 	InferredAt  schemas.Micros `parquet:"inferred_at,timestamp(microsecond)"`
@@ -131,10 +138,11 @@ func (c *collector) readJudged(ctx context.Context) error {
 			}
 			it := &item{
 				Example: Example{
-					ID: strings.Clone(row.InferenceID), ContentHash: strings.Clone(row.ContentHash), Label: strings.Clone(row.Label),
+					ID: strings.Clone(row.InferenceID), Label: strings.Clone(row.Label),
 					Weight: float32(row.Weight), After: c.after(r.Topic, r.Partition, row.Offset, row.ArrivedAt), At: row.InferredAt,
 				},
 				tenant: strings.Clone(row.Tenant), textID: strings.Clone(row.TextID), revision: row.Revision,
+				right: row.Correct != nil && *row.Correct, wrong: row.Correct != nil && !*row.Correct,
 			}
 			key := named{it.tenant, it.ID}
 			old := latest[key]
@@ -153,19 +161,32 @@ func (c *collector) readJudged(ctx context.Context) error {
 			return err
 		}
 	}
+	c.keepLabelled()
+	return nil
+}
+
+// keepLabelled keeps of what was judged that of which the right label is known.
+func (c *collector) keepLabelled() {
 	kept := c.judged[:0]
 	for _, it := range c.judged {
+		known := c.known[it.After]
 		switch {
 		case it.Label == "":
 			c.manifest.LeftOut.Unlabelled++
+			if it.wrong && it.Weight > 0 {
+				known.unlabelled++
+			}
 		case !(it.Weight > 0):
 			c.manifest.LeftOut.Weightless++
 		default:
 			kept = append(kept, it)
+			if it.wrong {
+				known.labelled++
+			}
 		}
+		c.known[it.After] = known
 	}
 	c.judged = kept
-	return nil
 }
 
 // after says on which side of the drift a record is: by its offset where the drift is
@@ -190,7 +211,6 @@ func (c *collector) after(topic string, partition int32, offset int64, arrived s
 type textRow struct {
 	Tenant       string         `parquet:"tenant"`
 	EventID      string         `parquet:"event_id"`
-	ContentHash  string         `parquet:"content_hash"`
 	RulesVersion string         `parquet:"rules_version"`
 	ArrivedAt    schemas.Micros `parquet:"arrived_at,timestamp(microsecond)"`
 	Text         string         `parquet:"text"`
@@ -219,7 +239,7 @@ func (c *collector) readTexts(ctx context.Context) error {
 		}
 		err := read(ctx, c, r, schemas.KindCleanText, func(row *textRow) int64 { return row.Offset }, func(row *textRow) error {
 			for _, it := range wanted[named{row.Tenant, row.EventID}] {
-				c.find(it, row.Text, row.ContentHash, row.RulesVersion)
+				c.find(it, row.Text, row.RulesVersion)
 			}
 			if row.Label == "" || !labels.Contains(row.Offset) {
 				return nil
@@ -228,7 +248,7 @@ func (c *collector) readTexts(ctx context.Context) error {
 				ID: strings.Clone(row.EventID), Label: strings.Clone(row.Label), Weight: 1,
 				After: c.after(r.Topic, r.Partition, row.Offset, row.ArrivedAt), At: row.ArrivedAt,
 			}, tenant: strings.Clone(row.Tenant)}
-			c.find(it, row.Text, row.ContentHash, row.RulesVersion)
+			c.find(it, row.Text, row.RulesVersion)
 			c.labelled = append(c.labelled, it)
 			return nil
 		})
@@ -243,7 +263,6 @@ func (c *collector) readTexts(ctx context.Context) error {
 type inputRow struct {
 	Tenant        string `parquet:"tenant"`
 	EventID       string `parquet:"event_id"`
-	ContentHash   string `parquet:"content_hash"`
 	RulesVersion  string `parquet:"rules_version"`
 	InputMessages string `parquet:"input_messages"`
 	Offset        int64  `parquet:"_offset"`
@@ -267,7 +286,7 @@ func (c *collector) readInputs(ctx context.Context) error {
 	for _, r := range all {
 		err := read(ctx, c, r, schemas.KindInference, func(row *inputRow) int64 { return row.Offset }, func(row *inputRow) error {
 			if it := wanted[named{row.Tenant, row.EventID}]; it != nil && row.InputMessages != "" {
-				c.find(it, messageText(row.InputMessages), row.ContentHash, row.RulesVersion)
+				c.find(it, content.Text(row.InputMessages), row.RulesVersion)
 			}
 			return nil
 		})
@@ -278,8 +297,10 @@ func (c *collector) readInputs(ctx context.Context) error {
 	return nil
 }
 
-// find gives an item its text, once.
-func (c *collector) find(it *item, text, hash, rules string) {
+// find gives an item its text, once. What is the same text, and the side of the split, go
+// by what is trained on: of an input's messages the text alone, of a long text the
+// beginning; else copies would stand on both sides.
+func (c *collector) find(it *item, text, rules string) {
 	if it.found || text == "" {
 		return
 	}
@@ -290,13 +311,24 @@ func (c *collector) find(it *item, text, hash, rules string) {
 		}
 		text = text[:cut]
 	}
-	it.found, it.Text, it.rules = true, strings.Clone(text), strings.Clone(rules)
-	if hash != "" {
-		it.ContentHash = strings.Clone(hash)
+	version, ok := c.versions[rules]
+	if !ok {
+		version = strings.Clone(rules)
+		c.versions[version] = version
 	}
-	if it.ContentHash == "" {
-		sum := sha256.Sum256([]byte(text))
-		it.ContentHash = hex.EncodeToString(sum[:])
+	it.found, it.rules, it.ContentHash = true, version, content.Hash(text)
+	c.hold(it, text)
+}
+
+// hold keeps the text of an item while it is among those of its period that a dataset may
+// have.
+func (c *collector) hold(it *item, text string) {
+	in, out := c.samplers[it.After].admit(it.ContentHash)
+	if out != "" && !c.samplers[!it.After].held[out] {
+		delete(c.texts, out)
+	}
+	if _, held := c.texts[it.ContentHash]; in && !held {
+		c.texts[it.ContentHash] = strings.Clone(text)
 	}
 }
 

@@ -1,8 +1,8 @@
 // Package dataset makes what a run is trained on and judged by: a snapshot of the lake.
 //
 // A dataset is a function of the lake and of the trigger's ranges. Of all copies of a
-// text (by content hash) one example is made, which stands on one side of the split; so
-// no model is judged by what it was trained on. It is kept as an Arrow file with a
+// text (by the hash of what is trained on) one example is made, which stands on one side
+// of the split; so no model is judged by what it was trained on. It is kept as an Arrow file with a
 // manifest, both created exclusively: whoever makes the snapshot of a run again adopts
 // the first.
 package dataset
@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"time"
 
 	"github.com/millrace-io/millrace/internal/bus"
@@ -23,13 +22,17 @@ import (
 // Example is a text with its right label.
 type Example struct {
 	// ID is the inference's that was judged, or the labelled text's.
-	ID          string
+	ID string
+	// ContentHash is that of Text.
 	ContentHash string
 	Text        string
 	Label       string
 	Weight      float32
 	// Test is true on the side that no model is trained on.
 	Test bool
+	// LearnOnly is true of what is trained on and judges no model: the right answers of a
+	// version that are too many beside what is known of its wrong ones.
+	LearnOnly bool
 	// After is true from the beginning of the drift on; everywhere where none is known.
 	After bool
 	// At is when the inference or the text arrived.
@@ -49,9 +52,12 @@ type Dataset struct {
 type Config struct {
 	// MaxBefore and MaxAfter are the most examples from before the drift and from after
 	// it: of more, those are left out whose content hashes come last, so that every
-	// snapshot of a model leaves out the same. They bound the time of a training.
+	// snapshot of a model leaves out the same. They bound the time of a training, and the
+	// texts that a snapshot holds.
 	MaxBefore int `yaml:"max_before"`
 	MaxAfter  int `yaml:"max_after"`
+	// MaxLabels is the most labels; examples of others, which have fewer, are left out.
+	MaxLabels int `yaml:"max_labels"`
 	// MaxTextBytes cuts longer texts.
 	MaxTextBytes int `yaml:"max_text_bytes"`
 	// Wait is how long the lake may take to reach what the snapshot is made of.
@@ -60,14 +66,14 @@ type Config struct {
 
 // DefaultConfig keeps a training on one machine in seconds.
 func DefaultConfig() Config {
-	return Config{MaxBefore: 20_000, MaxAfter: 100_000, MaxTextBytes: 64 << 10, Wait: 2 * time.Minute}
+	return Config{MaxBefore: 20_000, MaxAfter: 100_000, MaxLabels: 1000, MaxTextBytes: 64 << 10, Wait: 2 * time.Minute}
 }
 
 // Validate says what is wrong with c.
 func (c Config) Validate() error {
-	if c.MaxBefore < 1 || c.MaxAfter < 1 || c.MaxTextBytes < 64 || c.Wait < time.Second {
-		return fmt.Errorf("dataset: max_before and max_after must be 1 or more, max_text_bytes 64 or more, wait 1s or more; got %d, %d, %d, %s",
-			c.MaxBefore, c.MaxAfter, c.MaxTextBytes, c.Wait)
+	if c.MaxBefore < 1 || c.MaxAfter < 1 || c.MaxLabels < 2 || c.MaxTextBytes < 64 || c.Wait < time.Second {
+		return fmt.Errorf("dataset: max_before and max_after must be 1 or more, max_labels 2 or more, max_text_bytes 64 or more, wait 1s or more; got %d, %d, %d, %d, %s",
+			c.MaxBefore, c.MaxAfter, c.MaxLabels, c.MaxTextBytes, c.Wait)
 	}
 	return nil
 }
@@ -115,17 +121,4 @@ func Snapshot(ctx context.Context, cfg Config, deps Deps, trigger *schemas.Drift
 		return nil, err
 	}
 	return Load(ctx, deps.Objects, trigger.RunID)
-}
-
-// testShare is the part of the examples that no model is trained on, in percent.
-const testShare = 10
-
-// IsTest says whether a text is on the side that no model is trained on: a function of
-// its content hash, the one by which join names the split of an example.
-func IsTest(contentHash string) bool {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(contentHash)) // never fails
-	sum := h.Sum64()
-	// FNV's low bits of like strings are alike; its high bits, folded, are not.
-	return (sum^sum>>29)*0x9e3779b97f4a7c15>>32%100 < testShare
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/internal/bustest"
+	"github.com/millrace-io/millrace/internal/content"
 	"github.com/millrace-io/millrace/internal/lake"
 	"github.com/millrace-io/millrace/internal/objstore"
 	"github.com/millrace-io/millrace/schemas"
@@ -43,7 +44,7 @@ func TestSides(t *testing.T) {
 	}
 	test := map[string]bool{}
 	for _, e := range d.Examples {
-		if e.ContentHash != hashOf(e.Text) || e.Test != IsTest(e.ContentHash) {
+		if e.ContentHash != hashOf(e.Text) || e.Test != content.IsTest(e.ContentHash) {
 			t.Errorf("%q is on the wrong side: %+v", e.Text, e)
 		}
 		if e.Test {
@@ -55,20 +56,6 @@ func TestSides(t *testing.T) {
 	}
 	if total := d.Labels()["ham"]; total != n-len(test) || d.Manifest.Counts["test"]["after"]["ham"] != len(test) {
 		t.Errorf("%d are for training and %d for tests, the manifest counts %v", total, len(test), d.Manifest.Counts)
-	}
-}
-
-// TestIsTest holds the split fixed: a version must never be judged by what another
-// release trained it on, and join's column must say the same (its test has this list).
-func TestIsTest(t *testing.T) {
-	var got []int
-	for i := range 100 {
-		if IsTest(fmt.Sprintf("1:%032x", i)) {
-			got = append(got, i)
-		}
-	}
-	if want := []int{10, 18, 25, 41, 51, 59, 69, 71, 78, 82, 86}; !slices.Equal(got, want) {
-		t.Errorf("for tests are %v, want %v", got, want)
 	}
 }
 
@@ -246,18 +233,14 @@ func TestBounds(t *testing.T) {
 // event.
 func TestInputs(t *testing.T) {
 	for input, want := range map[string]string{
-		"a plain text":     "a plain text",
-		"[a list it isn't": "[a list it isn't",
-		`[{"role":"system","parts":[{"type":"text","content":"be brief"}]},{"role":"user","parts":[{"type":"text","content":"hello"},{"type":"blob","content":"AAAA"}]}]`: "be brief\nhello",
-		`[{"role":"user","content":"as it was before there were parts"}]`:                                                                                                 "as it was before there were parts",
-		`[1,2,3]`: "[1,2,3]",
-		`[{"role":"user","parts":[{"type":"blob","content":"AAAA"}]}]`: `[{"role":"user","parts":[{"type":"blob","content":"AAAA"}]}]`,
+		"a plain text": "a plain text",
+		`[{"role":"system","parts":[{"type":"text","content":"be brief"}]},{"role":"user","parts":[{"type":"text","content":"hello"}]}]`: "be brief\nhello",
 	} {
 		w := newWorld(t)
 		w.put(bus.Interactions, 1, asked("i", input, 1))
 		w.put(bus.TrainingExamples, 0, judged("i", "", "ham", 1, 1))
 		d := w.must(trigger("training.examples/0:0-1"))
-		if d.Examples[0].Text != want || d.Examples[0].ContentHash != hashOf(input) || d.Manifest.RulesVersion() != "r2" {
+		if d.Examples[0].Text != want || d.Examples[0].ContentHash != hashOf(want) || d.Manifest.RulesVersion() != "r2" {
 			t.Errorf("%s: %+v", input, d.Examples[0])
 		}
 	}
@@ -458,7 +441,7 @@ func TestFaults(t *testing.T) {
 	if _, err := Load(t.Context(), w.objects, "never"); !errors.Is(err, objstore.ErrNotFound) {
 		t.Errorf("a run that never was: %v", err)
 	}
-	if err := (Config{MaxBefore: 1, MaxAfter: 1, MaxTextBytes: 64, Wait: time.Millisecond}).Validate(); err == nil || !strings.Contains(err.Error(), "wait") {
+	if err := (Config{MaxBefore: 1, MaxAfter: 1, MaxLabels: 2, MaxTextBytes: 64, Wait: time.Millisecond}).Validate(); err == nil || !strings.Contains(err.Error(), "wait") {
 		t.Errorf("a wait of a millisecond: %v", err)
 	}
 }

@@ -54,15 +54,28 @@ type LeftOut struct {
 	// Copies have the content of another, Conflicts were outvoted by it.
 	Copies    int `json:"copies"`
 	Conflicts int `json:"conflicts"`
-	// Sampled went beyond the bounds of a dataset.
-	Sampled int `json:"sampled"`
+	// Sampled went beyond the bounds of a dataset, RareLabels beyond that of its labels.
+	Sampled    int `json:"sampled"`
+	RareLabels int `json:"rare_labels"`
+	// Confirmed are right answers that would judge too much, on the side of the tests.
+	Confirmed int `json:"confirmed"`
 }
 
-func side(test bool) string {
-	if test {
-		return "test"
+// The sides of the split, as files name them.
+const (
+	sideTest  = "test"
+	sideTrain = "train"
+	sideLearn = "learn" // trained on, and judging no model
+)
+
+func (e *Example) side() string {
+	switch {
+	case e.Test:
+		return sideTest
+	case e.LearnOnly:
+		return sideLearn
 	}
-	return "train"
+	return sideTrain
 }
 
 func period(after bool) string {
@@ -78,10 +91,10 @@ func (m *Manifest) count(examples []Example) {
 	m.Counts = map[string]map[string]map[string]int{}
 	for i := range examples {
 		e := &examples[i]
-		bySplit := m.Counts[side(e.Test)]
+		bySplit := m.Counts[e.side()]
 		if bySplit == nil {
 			bySplit = map[string]map[string]int{}
-			m.Counts[side(e.Test)] = bySplit
+			m.Counts[e.side()] = bySplit
 		}
 		byPeriod := bySplit[period(e.After)]
 		if byPeriod == nil {
@@ -102,7 +115,7 @@ func contentOf(examples []Example) string {
 			fmt.Fprintf(h, "%d:", len(s))
 			_, _ = io.WriteString(h, s) // never fails
 		}
-		fmt.Fprintf(h, "%g %s %s %d\n", e.Weight, side(e.Test), period(e.After), e.At)
+		fmt.Fprintf(h, "%g %s %s %d\n", e.Weight, e.side(), period(e.After), e.At)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
