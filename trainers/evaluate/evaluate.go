@@ -110,6 +110,14 @@ func (p *Pairs) Add(candidate, champion bool) {
 	}
 }
 
+// AddAll counts what q has counted.
+func (p *Pairs) AddAll(q Pairs) {
+	p.Both += q.Both
+	p.Neither += q.Neither
+	p.Gained += q.Gained
+	p.Lost += q.Lost
+}
+
 // N is the number of examples.
 func (p Pairs) N() int64 { return p.Both + p.Neither + p.Gained + p.Lost }
 

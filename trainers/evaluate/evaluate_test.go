@@ -1,8 +1,10 @@
 package evaluate
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -71,6 +73,22 @@ func TestGateCoin(t *testing.T) {
 	}
 }
 
+// TestGateManyRare checks that many labels, each with too few examples to be judged, are
+// not all lost to one that has many.
+func TestGateManyRare(t *testing.T) {
+	var answers []Answer
+	for range 460 {
+		answers = append(answers, Answer{Right: "big", Candidate: "big", Champion: "other", After: true})
+	}
+	for i := range 450 {
+		rare := fmt.Sprint("rare", i%30)
+		answers = append(answers, Answer{Right: rare, Candidate: "big", Champion: rare, After: i%2 == 0})
+	}
+	if r := Gate(DefaultGateConfig(), answers, true); r.Passed || !strings.Contains(r.Reasons[0], "450 examples of rare labels") {
+		t.Errorf("30 labels of 15 examples each are lost: %v", r.Reasons)
+	}
+}
+
 func TestGateReasons(t *testing.T) {
 	many := func(n int, a Answer) []Answer {
 		out := make([]Answer, n)
@@ -88,6 +106,15 @@ func TestGateReasons(t *testing.T) {
 	}{
 		{"better", append(better, many(50, Answer{Right: "old", Candidate: "old", Champion: "old"})...), true, ""},
 		{"forgets", append(better, many(50, Answer{Right: "old", Candidate: "new", Champion: "old"})...), true, "from before the drift"},
+		// What was right before is wrong now: enough answers from after it say so.
+		{"another meaning", slices.Concat(many(150, Answer{Right: "a", Candidate: "a", Champion: "b", After: true}), many(150, Answer{Right: "b", Candidate: "b", Champion: "b", After: true}),
+			many(400, Answer{Right: "b", Candidate: "a", Champion: "b"})), true, ""},
+		// Few from after it say so where they gain more than was lost before, of a label that
+		// they hold themselves; what they do not hold may not be lost.
+		{"a label that does not come again", append(better, many(20, Answer{Right: "old", Candidate: "new", Champion: "old"})[:19]...), true, "rare labels"},
+		{"few, and the label is among them", append(many(30, Answer{Right: "old", Candidate: "old", Champion: "new", After: true}), many(25, Answer{Right: "old", Candidate: "new", Champion: "old"})...), true, ""},
+		{"a rare label is lost", slices.Concat(better, many(900, Answer{Right: "old", Candidate: "old", Champion: "old"}), many(19, Answer{Right: "fraud", Candidate: "old", Champion: "fraud"})), true, "rare labels"},
+		{"a label of before is lost", slices.Concat(many(300, better[0]), many(900, Answer{Right: "old", Candidate: "old", Champion: "old"}), many(40, Answer{Right: "fraud", Candidate: "old", Champion: "fraud"})), true, `40 examples of "fraud"`},
 		{"nothing", nil, true, "no held-out example"},
 		{"only before", many(50, Answer{Right: "old", Candidate: "old", Champion: "old"}), true, "from after the drift"},
 		{"first", append(many(20, Answer{Right: "a", Candidate: "a"}), many(20, Answer{Right: "b", Candidate: "b"})...), false, ""},

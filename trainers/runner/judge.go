@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"maps"
 
+	"github.com/millrace-io/millrace/internal/content"
 	"github.com/millrace-io/millrace/internal/objstore"
 	"github.com/millrace-io/millrace/trainers"
 	"github.com/millrace-io/millrace/trainers/dataset"
@@ -20,13 +21,20 @@ type evaluation struct {
 	// hash; of one on the training side, what a model said that had not seen it. A later
 	// run compares with that.
 	Said map[string]string `json:"said"`
+	// Alone is true where the candidate is the one that was trained on the examples from
+	// after the drift alone.
+	Alone bool `json:"alone,omitempty"`
 }
 
-// evaluate judges the candidate, or adopts how it was judged before.
+// evaluate judges the candidates, or adopts how they were judged before.
 func (w *work) evaluate(ctx context.Context) (map[string]float64, error) {
 	err := w.adopt(ctx, trainers.RunEvaluated, &w.evaluation, func() (any, error) { return w.judge(ctx) })
 	if err != nil {
 		return nil, err
+	}
+	w.chosen = w.candidates[0]
+	if w.evaluation.Alone {
+		w.chosen = w.candidates[1]
 	}
 	m := maps.Clone(w.evaluation.Gate.Figures)
 	if m == nil {
@@ -39,36 +47,63 @@ func (w *work) evaluate(ctx context.Context) (map[string]float64, error) {
 	return m, nil
 }
 
-// judge asks candidate and champion about examples that neither was trained on, and lets
-// the gate decide.
+// judge asks candidates and champion about examples that none of them was trained on, and
+// lets the gate decide. Of two candidates the one counts that passes; of two that do, or
+// do not, the one that is right more often after the drift, by the same examples.
 func (w *work) judge(ctx context.Context) (*evaluation, error) {
-	e := &evaluation{Said: map[string]string{}}
+	champion, err := w.championSays(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var best *evaluation
+	for i, c := range w.candidates {
+		e := &evaluation{Said: map[string]string{}, Alone: i > 0}
+		if err := w.ask(ctx, c, e.Said); err != nil {
+			return nil, err
+		}
+		e.Gate = evaluate.Gate(w.cfg.Gate, w.answers(champion, e.Said), champion != nil)
+		e.Gate.Figures["after_alone"] = float64(i)
+		if best == nil || better(e.Gate, best.Gate) {
+			best = e
+		}
+	}
+	return best, nil
+}
+
+func better(a, b evaluate.Result) bool {
+	if a.Figures["after_n"] < b.Figures["after_n"] || a.Passed != b.Passed {
+		return a.Passed && a.Figures["after_n"] >= b.Figures["after_n"]
+	}
+	return a.Figures["after_candidate"] > b.Figures["after_candidate"]
+}
+
+// ask adds what a candidate says of the examples that may judge it.
+func (w *work) ask(ctx context.Context, c *candidate, said map[string]string) error {
 	after := 0
 	for i := range w.data.Examples {
 		if x := &w.data.Examples[i]; x.Test {
-			e.Said[x.ContentHash], _ = w.candidate.Predict(x.Text)
+			said[x.ContentHash], _ = c.model.Predict(x.Text)
 			if x.After {
 				after++
 			}
 		}
 	}
-	if after < w.cfg.CrossfitBelow {
-		if err := w.crossfit(ctx, e.Said); err != nil {
-			return nil, err
-		}
+	if after >= w.cfg.CrossfitBelow {
+		return nil
 	}
-	champion, err := w.championSays(ctx)
-	if err != nil {
-		return nil, err
-	}
+	return w.crossfit(ctx, c, said)
+}
+
+// answers puts together what candidate and champion said.
+func (w *work) answers(champion func(*dataset.Example) (string, bool), said map[string]string) []evaluate.Answer {
 	var answers []evaluate.Answer
 	for i := range w.data.Examples {
 		x := &w.data.Examples[i]
-		said, judged := e.Said[x.ContentHash]
+		candidate, judged := said[x.ContentHash]
 		if !judged {
 			continue
 		}
-		a := evaluate.Answer{Right: x.Label, Candidate: said, After: x.After}
+		a := evaluate.Answer{Right: x.Label, Candidate: candidate, After: x.After}
 		if champion != nil {
 			if a.Champion, judged = champion(x); !judged {
 				continue // the champion learned it by heart
@@ -76,20 +111,19 @@ func (w *work) judge(ctx context.Context) (*evaluation, error) {
 		}
 		answers = append(answers, a)
 	}
-	e.Gate = evaluate.Gate(w.cfg.Gate, answers, champion != nil)
-	return e, nil
+	return answers
 }
 
 // crossfit adds what models say of the training side's examples from after the drift,
-// each of which was trained without the examples that it is asked about (Stone, JRSS B
-// 36, 1974: cross-validatory choice). A part that leaves too little to train on is left
-// out.
-func (w *work) crossfit(ctx context.Context, said map[string]string) error {
+// each of which was trained as the candidate was, without the examples that it is asked
+// about (Stone, JRSS B 36, 1974: cross-validatory choice). A part that leaves too little
+// to train on is left out.
+func (w *work) crossfit(ctx context.Context, c *candidate, said map[string]string) error {
 	for fold := range w.cfg.Folds {
 		held := func(x *dataset.Example) bool {
-			return x.After && !x.Test && foldOf(x.ContentHash, w.cfg.Folds) == fold
+			return x.After && !x.Test && !x.LearnOnly && foldOf(x.ContentHash, w.cfg.Folds) == fold
 		}
-		model, err := w.deps.Recipe.Train(ctx, w.training(func(x *dataset.Example) bool { return !held(x) }), w.cfg.Seed, w.done.Set)
+		model, err := w.deps.Recipe.Train(ctx, w.training(func(x *dataset.Example) bool { return c.learns(x) && !held(x) }), w.cfg.Seed, w.done.Set)
 		var fault *trainers.DataError
 		if errors.As(err, &fault) {
 			continue
@@ -131,20 +165,25 @@ func (w *work) championSays(ctx context.Context) (func(*dataset.Example) (string
 	if err != nil {
 		return nil, err
 	}
-	learned := map[string]bool{}
-	for i := range data.Examples {
-		if x := &data.Examples[i]; !x.Test {
-			learned[x.ContentHash] = true
-		}
-	}
 	var before evaluation
 	if err := w.read(ctx, objectKey(w.champion.RunID, trainers.RunEvaluated), &before); err != nil && !errors.Is(err, objstore.ErrNotFound) {
 		return nil, err
 	}
+	// By the texts themselves: another release may have named them by another hash.
+	type heard struct {
+		said   string
+		judged bool
+	}
+	learned := map[string]heard{}
+	for i := range data.Examples {
+		if x := &data.Examples[i]; !x.Test {
+			said, judged := before.Said[x.ContentHash]
+			learned[content.Hash(x.Text)] = heard{said, judged}
+		}
+	}
 	return func(x *dataset.Example) (string, bool) {
-		if learned[x.ContentHash] {
-			said, ok := before.Said[x.ContentHash]
-			return said, ok
+		if h, ok := learned[content.Hash(x.Text)]; ok {
+			return h.said, h.judged
 		}
 		said, _ := model.Predict(x.Text)
 		return said, true

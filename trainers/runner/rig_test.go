@@ -15,12 +15,12 @@ import (
 	"github.com/cockroachdb/pebble/vfs"
 	"github.com/parquet-go/parquet-go"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/internal/bustest"
 	"github.com/millrace-io/millrace/internal/lake"
 	"github.com/millrace-io/millrace/internal/objstore"
-	"github.com/millrace-io/millrace/internal/state"
 	"github.com/millrace-io/millrace/schemas"
 	schemaparquet "github.com/millrace-io/millrace/schemas/parquet"
 	"github.com/millrace-io/millrace/trainers"
@@ -34,6 +34,8 @@ type rig struct {
 	t      *testing.T
 	bus    *bus.Bus
 	stored int64
+	// triggers numbers the origins of what policy would write.
+	triggers int64
 }
 
 func newRig(t *testing.T) *rig {
@@ -57,6 +59,12 @@ func (r *rig) registry() {
 // texts puts labelled texts into the lake: words of the label among words of none.
 func (r *rig) texts(n int, labels ...string) {
 	r.t.Helper()
+	r.called(n, nil, labels...)
+}
+
+// called puts texts into the lake as texts does, whose right labels are others.
+func (r *rig) called(n int, others map[string]string, labels ...string) {
+	r.t.Helper()
 	topic, err := r.bus.Topic(bus.CleanText)
 	if err != nil {
 		r.t.Fatal(err)
@@ -68,6 +76,9 @@ func (r *rig) texts(n int, labels ...string) {
 		m := &schemas.CleanText{Label: labels[rng.IntN(len(labels))]}
 		for range 12 {
 			m.Text += fmt.Sprintf("word%d %s%d ", rng.IntN(2000), m.Label, rng.IntN(20))
+		}
+		if l, ok := others[m.Label]; ok {
+			m.Label = l
 		}
 		sum := sha256.Sum256([]byte(m.Text))
 		m.Tenant, m.EventID, m.ArrivedAt, m.ContentHash = "a", fmt.Sprint("t", r.stored+i), 1_700_000_000_000_000+schemas.Micros(r.stored+i), "1:"+hex.EncodeToString(sum[:16])
@@ -97,23 +108,10 @@ func (r *rig) trigger(runID string, edit func(*schemas.DriftTrigger)) {
 	if edit != nil {
 		edit(m)
 	}
-	r.Produce(bustest.Input(bus.ModelEvents, "m", m.MarshalAppend(nil)))
-	r.MustDrain(r.bus, bus.Stage{
-		Name: trainers.StepPolicy, Inputs: []string{bus.ModelEvents}, Limits: bus.DefaultLimits(),
-		Open: func(context.Context, bus.Partition, *state.Partition) (bus.Task, error) { return asking{}, nil },
-	})
-}
-
-// asking writes as policy what lies on the log without a kind.
-type asking struct{}
-
-func (asking) Process(_ context.Context, in []bus.Record, out *bus.Output) error {
-	for i := range in {
-		if in[i].Kind == "" && !in[i].Derived {
-			out.EmitRaw(&in[i], bus.ModelEvents, in[i].Partition.Partition, in[i].Key, schemas.KindDriftTrigger, in[i].Value)
-		}
-	}
-	return nil
+	r.triggers++
+	r.Produce(bustest.Input(bus.ModelEvents, "m", m.MarshalAppend(nil),
+		kgo.RecordHeader{Key: bus.HeaderKind, Value: []byte(m.Kind())},
+		bus.OriginHeader(bus.Origin{Step: trainers.StepPolicy, Offset: r.triggers})))
 }
 
 // recipe is the classifier, whose trainings are counted and may fail.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -24,16 +23,9 @@ type work struct {
 
 	data       *dataset.Dataset
 	trained    trained
-	candidate  trainers.Artifact
+	candidates []*candidate
 	evaluation evaluation
-}
-
-// trained is the object of a run that says which artefact it made.
-type trained struct {
-	Artifact string `json:"artifact"`
-	Digest   string `json:"digest"`
-	Bytes    int64  `json:"bytes"`
-	Examples int64  `json:"examples"`
+	chosen     *candidate
 }
 
 // The results of a run.
@@ -95,52 +87,6 @@ func (w *work) snapshot(ctx context.Context) (map[string]float64, error) {
 	return m, nil
 }
 
-// train makes the artefact, or adopts the one that this run made before.
-func (w *work) train(ctx context.Context) (map[string]float64, error) {
-	examples := w.training(func(*dataset.Example) bool { return true })
-	err := w.adopt(ctx, trainers.RunTrained, &w.trained, func() (any, error) {
-		model, err := w.deps.Recipe.Train(ctx, examples, w.cfg.Seed, w.done.Set)
-		if err != nil {
-			return nil, err
-		}
-		data, err := model.Bytes()
-		if err != nil {
-			return nil, err
-		}
-		digest := objstore.Digest(data)
-		t := trained{Artifact: "models/" + digest, Digest: digest, Bytes: int64(len(data)), Examples: int64(len(examples))}
-		if err := w.deps.Objects.Create(ctx, t.Artifact, data); err != nil && !errors.Is(err, objstore.ErrExists) {
-			return nil, fmt.Errorf("write %s: %w", t.Artifact, err)
-		}
-		return t, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	if w.candidate, err = w.load(ctx, w.trained.Artifact, w.trained.Digest); err != nil {
-		return nil, err
-	}
-	return map[string]float64{"examples": float64(w.trained.Examples), "labels": float64(len(w.candidate.Labels())), "bytes": float64(w.trained.Bytes)}, nil
-}
-
-// training are the examples of the training side that keep lets through, by content hash:
-// a model is a function of what was seen and not of the order in which partitions were
-// read.
-func (w *work) training(keep func(*dataset.Example) bool) []trainers.Example {
-	var kept []*dataset.Example
-	for i := range w.data.Examples {
-		if e := &w.data.Examples[i]; !e.Test && keep(e) {
-			kept = append(kept, e)
-		}
-	}
-	slices.SortFunc(kept, func(a, b *dataset.Example) int { return strings.Compare(a.ContentHash, b.ContentHash) })
-	out := make([]trainers.Example, len(kept))
-	for i, e := range kept {
-		out[i] = trainers.Example{Text: e.Text, Label: e.Label, Weight: e.Weight}
-	}
-	return out
-}
-
 // load reads an artefact that is what its digest says.
 func (w *work) load(ctx context.Context, key, digest string) (trainers.Artifact, error) {
 	data, err := objstore.GetDigest(ctx, w.deps.Objects, key, digest)
@@ -187,11 +133,12 @@ func (w *work) read(ctx context.Context, key string, into any) error {
 
 // claimVersion claims what the run made as a version; the registry names it.
 func (w *work) claimVersion(ctx context.Context) error {
+	made := w.chosen.made
 	v := &schemas.ModelVersion{
 		Envelope: w.envelope(w.trigger, "version"), Model: w.trigger.Model, RunID: w.trigger.RunID,
-		Artifact: w.trained.Artifact, Digest: w.trained.Digest, Bytes: w.trained.Bytes,
-		Dataset: w.data.Key, DatasetHash: w.data.Hash, Examples: w.trained.Examples, Ranges: w.trigger.Ranges,
-		TrainingRulesVersion: w.data.Manifest.RulesVersion(), Labels: w.candidate.Labels(),
+		Artifact: made.Artifact, Digest: made.Digest, Bytes: made.Bytes,
+		Dataset: w.data.Key, DatasetHash: w.data.Hash, Examples: made.Examples, Ranges: w.trigger.Ranges,
+		TrainingRulesVersion: w.data.Manifest.RulesVersion(), Labels: w.chosen.model.Labels(),
 		GatePassed: w.evaluation.Gate.Passed, Gate: w.evaluation.Gate.Figures,
 		GateDetail: strings.Join(w.evaluation.Gate.Reasons, "; "), CodeVersion: w.deps.Version,
 	}

@@ -79,16 +79,80 @@ func TestRuns(t *testing.T) {
 	}
 }
 
-// TestCrash checks that a runner that dies before or behind any write of an object leaves
-// a run that the next one ends, with what was made so far and with the same version.
-func TestCrash(t *testing.T) {
+// TestMeaning checks that behind a drift that has changed what is right the model of the
+// examples since then serves, and that another such run adopts both that were made.
+func TestMeaning(t *testing.T) {
 	r := newRig(t)
 	r.registry()
-	r.texts(150, "ham", "spam")
+	r.texts(400, "ham", "spam")
+	r.runner(t.Context(), newRecipe(t), r.Objects)
+	r.trigger("first", nil)
+	first := r.finished("first").Version
+	r.called(200, map[string]string{"ham": "spam", "spam": "ham"}, "ham", "spam")
+	r.trigger("drift", changed)
+	run := r.finished("drift")
+	v := run.Version
+	if !v.GatePassed || v.Gate["after_alone"] != 1 || v.Gate["after_candidate"] < .9 || v.Gate["after_champion"] > .1 || v.Examples > 200 {
+		t.Errorf("the version: %s", v.AppendJSON(nil))
+	}
+	if m := run.Step(trainers.RunTrained).Metrics; m["examples_alone"] != float64(v.Examples) || m["examples"] < 500 || v.Digest == first.Digest {
+		t.Errorf("it trained %v, and the version has %d examples", m, v.Examples)
+	}
+	if data, err := objstore.GetDigest(t.Context(), r.Objects, v.Artifact, v.Digest); err != nil {
+		t.Error(err)
+	} else if model, err := newRecipe(t).Load(data); err != nil {
+		t.Error(err)
+	} else if label, _ := model.Predict("spam1 spam2 spam3"); label != "ham" {
+		t.Errorf("the artefact says %s", label)
+	}
+	// The next one is compared with what this one said of what it has learned.
+	r.trigger("again", func(m *schemas.DriftTrigger) { changed(m); m.ParentVersion = "v2" })
+	if v := r.finished("again").Version; v.GatePassed || v.Gate["after_n"] < 190 || v.Gate["after_gained"]+v.Gate["after_lost"] != 0 {
+		t.Errorf("on the same data: %s", v.AppendJSON(nil))
+	}
+}
+
+// changed asks for a run behind a drift at the 400th text.
+func changed(m *schemas.DriftTrigger) {
+	m.ParentVersion, m.DriftSince = "v1", []string{"clean.text/0:400"}
+}
+
+// TestCrash checks that a runner that dies before or behind any write of an object leaves
+// a run that the next one ends, with what was made so far and with the same version: a
+// first one, and one of which two candidates are made.
+func TestCrash(t *testing.T) {
+	t.Run("first", func(t *testing.T) {
+		r := newRig(t)
+		r.registry()
+		r.texts(150, "ham", "spam")
+		r.crash(nil, 8)
+	})
+	t.Run("drift", func(t *testing.T) {
+		r := newRig(t)
+		r.registry()
+		r.texts(400, "ham", "spam")
+		stop := r.runner(t.Context(), newRecipe(t), r.Objects)
+		r.trigger("first", nil)
+		r.finished("first")
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		r.called(100, map[string]string{"ham": "spam", "spam": "ham"}, "ham", "spam")
+		r.crash(changed, 9)
+	})
+}
+
+// crash makes one run after another, each of which dies one write later.
+func (r *rig) crash(edit func(*schemas.DriftTrigger), least int) {
+	t := r.t
+	versions := 0
+	if m := r.model(); m != nil {
+		versions = len(m.Versions)
+	}
 	digests := map[string]bool{}
 	for at := 0; ; at++ {
 		id := fmt.Sprint("run-", at)
-		r.trigger(id, nil)
+		r.trigger(id, edit)
 		ctx, die := context.WithCancel(t.Context())
 		calls := 0
 		objects := &bustest.Objects{Store: r.Objects, Fail: func() error {
@@ -117,11 +181,11 @@ func TestCrash(t *testing.T) {
 			}
 		}
 		digests[run.Version.Digest] = true
-		if n := len(r.model().Versions); n != at+1 || len(digests) != 1 {
+		if n := len(r.model().Versions) - versions; n != at+1 || len(digests) != 1 {
 			t.Fatalf("death at write %d: %d versions of %d artefacts, want %d of 1", at, n, len(digests), at+1)
 		}
 		if !died {
-			if at < 8 {
+			if at < least {
 				t.Errorf("a run has %d writes only", at)
 			}
 			return
@@ -177,7 +241,7 @@ func TestFails(t *testing.T) {
 		}, nil, 5, ""},
 		{"much is said, not all of it readable", func(int) error { return errors.New(long) }, nil, 3, "step trained: !üü"},
 		{"an empty range", nil, func(m *schemas.DriftTrigger) { m.Ranges = []string{"clean.text/0:5-5"} }, 0, "step dataset: there is no example"},
-		{"a champion that nobody knows", nil, func(m *schemas.DriftTrigger) { m.ParentVersion = "v9" }, 3, "nothing is known of version v9"},
+		{"a champion that nobody knows", nil, func(m *schemas.DriftTrigger) { m.ParentVersion = "v9" }, 1, "nothing is known of version v9"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			r := newRig(t)
