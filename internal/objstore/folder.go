@@ -13,23 +13,33 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
-)
 
-// tempPrefix begins the names of files that are being written.
-const tempPrefix = ".tmp-"
+	"github.com/millrace-io/millrace/internal/disk"
+)
 
 // staleAfter is the age at which a temporary file belongs to a writer that died.
 const staleAfter = time.Hour
 
+// knownFolders bounds the folders that a store remembers as durable; one that was
+// forgotten is made durable again.
+const knownFolders = 1 << 16
+
 // FolderStore keeps objects as files of a local folder.
-type FolderStore struct{ dir string }
+type FolderStore struct {
+	dir  string
+	disk disk.Disk
+
+	mu    sync.Mutex
+	known map[string]struct{} // folders whose names are durable
+}
 
 // Folder opens the store in dir and makes the folder where it is missing.
 func Folder(dir string) (*FolderStore, error) {
-	s := &FolderStore{dir: dir}
-	if err := s.mkdir(dir); err != nil {
+	s := &FolderStore{dir: filepath.Clean(dir), disk: disk.System(), known: map[string]struct{}{}}
+	if err := s.disk.MkdirAll(s.dir); err != nil {
 		return nil, fmt.Errorf("objects: make %s: %w", dir, err)
 	}
 	return s, s.sweep()
@@ -38,7 +48,7 @@ func Folder(dir string) (*FolderStore, error) {
 // sweep removes what writers that died have left.
 func (s *FolderStore) sweep() error {
 	return filepath.WalkDir(s.dir, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasPrefix(d.Name(), tempPrefix) {
+		if err != nil || d.IsDir() || !strings.HasPrefix(d.Name(), disk.TempPrefix) {
 			return err
 		}
 		info, err := d.Info()
@@ -54,32 +64,44 @@ func (s *FolderStore) sweep() error {
 
 func (s *FolderStore) file(key string) (string, error) {
 	if key == "" || key != path.Clean(key) || path.IsAbs(key) || key == "." || strings.HasPrefix(key, "../") || key == ".." ||
-		strings.HasPrefix(path.Base(key), tempPrefix) || strings.ContainsAny(key, "\\\x00") {
+		strings.HasPrefix(path.Base(key), disk.TempPrefix) || strings.ContainsAny(key, "\\\x00") {
 		return "", fmt.Errorf("objects: %q is no key", key)
 	}
 	return filepath.Join(s.dir, filepath.FromSlash(key)), nil
 }
 
-// mkdir makes dir and those above it, and makes their names durable.
+// mkdir makes a folder of the store and those above it, and their names durable. A folder
+// that is there already counts as durable once this store has made it so: who made it may
+// have died before.
 func (s *FolderStore) mkdir(dir string) error {
-	if _, err := os.Stat(dir); err == nil {
+	if dir == s.dir || s.knows(dir) {
 		return nil
 	}
 	if err := s.mkdir(filepath.Dir(dir)); err != nil {
 		return err
 	}
-	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := s.disk.Mkdir(dir); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(dir))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.known) >= knownFolders {
+		clear(s.known)
+	}
+	s.known[dir] = struct{}{}
+	return nil
 }
 
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
+// knows says whether a folder is there and durable.
+func (s *FolderStore) knows(dir string) bool {
+	s.mu.Lock()
+	_, known := s.known[dir]
+	s.mu.Unlock()
+	if !known {
+		return false
 	}
-	return errors.Join(d.Sync(), d.Close())
+	_, err := os.Stat(dir)
+	return err == nil
 }
 
 // Create implements Store.
@@ -90,15 +112,14 @@ func (s *FolderStore) Create(ctx context.Context, key string, data []byte) error
 	})
 }
 
-// CreateFunc implements Store: a temporary file in the same folder, its bytes synced,
-// linked to its name, which fails where the name is taken, and the folder synced.
+// CreateFunc implements Store, by disk.Create.
+//
+// ErrExists is a promise too: who gets it goes on as if the object were its own. So what
+// another has linked is made durable before it is told, as that one may have died first.
 func (s *FolderStore) CreateFunc(ctx context.Context, key string, write func(io.Writer) error) error {
 	name, err := s.file(key)
 	if err != nil {
 		return err
-	}
-	if _, err := os.Lstat(name); err == nil {
-		return fmt.Errorf("objects: create %s: %w", key, ErrExists)
 	}
 	if err := s.create(name, write); err != nil {
 		if errors.Is(err, fs.ErrExist) {
@@ -109,37 +130,18 @@ func (s *FolderStore) CreateFunc(ctx context.Context, key string, write func(io.
 	return ctx.Err()
 }
 
-func (s *FolderStore) create(name string, write func(io.Writer) error) (err error) {
+func (s *FolderStore) create(name string, write func(io.Writer) error) error {
 	dir := filepath.Dir(name)
 	if err := s.mkdir(dir); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, tempPrefix+"*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if e := os.Remove(f.Name()); err == nil {
-			err = e
+	if _, err := os.Lstat(name); err == nil { // what it takes to write it is spared
+		if err := s.disk.Sync(dir); err != nil {
+			return err
 		}
-	}()
-	err = write(f)
-	if err == nil {
-		err = f.Chmod(0o644)
+		return fs.ErrExist
 	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return err
-	}
-	if err := os.Link(f.Name(), name); err != nil {
-		return err
-	}
-	return syncDir(dir)
+	return s.disk.Create(name, 0o644, write)
 }
 
 // absent is true where a file system says that there is no object of a name: nothing at
@@ -207,7 +209,7 @@ func (s *FolderStore) List(ctx context.Context, prefix string) iter.Seq2[Info, e
 			if absent(err) {
 				return nil // none of that prefix, or removed meanwhile
 			}
-			if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), tempPrefix) {
+			if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), disk.TempPrefix) {
 				return err
 			}
 			rel, err := filepath.Rel(s.dir, p)

@@ -13,6 +13,10 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/cockroachdb/pebble/vfs"
+
+	"github.com/millrace-io/millrace/internal/disk"
 )
 
 func folder(t *testing.T) (*FolderStore, string) {
@@ -180,7 +184,7 @@ func TestList(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "c", tempPrefix+"1"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "c", disk.TempPrefix+"1"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for prefix, want := range map[string][]string{
@@ -218,7 +222,7 @@ func TestSweep(t *testing.T) {
 	if err := s.Create(t.Context(), "a/object", nil); err != nil {
 		t.Fatal(err)
 	}
-	for name, age := range map[string]time.Duration{tempPrefix + "old": 2 * staleAfter, tempPrefix + "new": 0, "object": 2 * staleAfter} {
+	for name, age := range map[string]time.Duration{disk.TempPrefix + "old": 2 * staleAfter, disk.TempPrefix + "new": 0, "object": 2 * staleAfter} {
 		p := filepath.Join(dir, "a", name)
 		if name != "object" {
 			if err := os.WriteFile(p, nil, 0o600); err != nil {
@@ -233,7 +237,7 @@ func TestSweep(t *testing.T) {
 	if _, err := Folder(dir); err != nil {
 		t.Fatal(err)
 	}
-	got, want := files(t, dir), []string{"a/" + tempPrefix + "new", "a/object"}
+	got, want := files(t, dir), []string{"a/" + disk.TempPrefix + "new", "a/object"}
 	if !slices.Equal(got, want) {
 		t.Errorf("after the sweep: %v, want %v", got, want)
 	}
@@ -252,5 +256,66 @@ func TestOpenReadsAnywhere(t *testing.T) {
 	buf := make([]byte, 3)
 	if _, err := o.ReadAt(buf, 4); err != nil || string(buf) != "456" || o.Size() != 10 {
 		t.Errorf("%q of %d bytes, %v", buf, o.Size(), err)
+	}
+}
+
+// syncs notes the folders whose names a store makes durable.
+func syncs(s *FolderStore) *[]string {
+	var all []string
+	sync := s.disk.Sync
+	s.disk.Sync = func(dir string) error { all = append(all, dir); return sync(dir) }
+	return &all
+}
+
+// TestExistsIsDurable plays a writer that dies before it has made durable what it has
+// linked, in a folder that it has made: whoever meets the object goes on as if it were
+// its own, so it must be durable before that one is told.
+func TestExistsIsDurable(t *testing.T) {
+	s, dir := folder(t)
+	if err := s.disk.MkdirAll(filepath.Join(dir, "claims", "0")); err != nil {
+		t.Fatal(err)
+	}
+	died := filepath.Join(dir, "claims", "0", "7")
+	if err := os.WriteFile(died, []byte("of one who died"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	synced := syncs(s)
+	// Before the object is begun, and behind another's link in its midst.
+	if err := s.Create(t.Context(), "claims/0/7", nil); !errors.Is(err, ErrExists) {
+		t.Errorf("a name that is taken: %v", err)
+	}
+	want := []string{dir, filepath.Join(dir, "claims"), filepath.Join(dir, "claims", "0")}
+	if !slices.Equal(*synced, want) {
+		t.Errorf("synced %v, want %v", *synced, want)
+	}
+	*synced = nil
+	err := s.CreateFunc(t.Context(), "claims/0/8", func(io.Writer) error {
+		return os.Link(died, filepath.Join(dir, "claims", "0", "8"))
+	})
+	if !errors.Is(err, ErrExists) || !slices.Equal(*synced, want[2:]) {
+		t.Errorf("a name that another took meanwhile: %v; synced %v, want %v", err, *synced, want[2:])
+	}
+	*synced = nil
+	if err := s.Create(t.Context(), "claims/0/9", nil); err != nil || !slices.Equal(*synced, want[2:]) {
+		t.Errorf("a new object in a folder that is known: %v; synced %v, want %v", err, *synced, want[2:])
+	}
+}
+
+// TestFullDisk checks that nothing is written into the reserve, and that what is there is
+// still said to be.
+func TestFullDisk(t *testing.T) {
+	s, dir := folder(t)
+	if err := s.Create(t.Context(), "a/before", []byte("1")); err != nil {
+		t.Fatal(err)
+	}
+	s.disk.Usage = func(string) (vfs.DiskUsage, error) { return vfs.DiskUsage{AvailBytes: disk.Reserve}, nil }
+	if err := s.Create(t.Context(), "a/before", []byte("2")); !errors.Is(err, ErrExists) {
+		t.Errorf("what is there: %v", err)
+	}
+	if err := s.Create(t.Context(), "a/new", []byte("2")); !errors.Is(err, disk.ErrFull) || !strings.Contains(err.Error(), "a/new") {
+		t.Errorf("on a full disk: %v; want one that names the key", err)
+	}
+	if got, want := files(t, dir), []string{"a/before"}; !slices.Equal(got, want) {
+		t.Errorf("there are %v, want %v", got, want)
 	}
 }
