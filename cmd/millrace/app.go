@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/millrace-io/millrace/internal/bus"
+	"github.com/millrace-io/millrace/internal/disk"
 	embeddedch "github.com/millrace-io/millrace/internal/embedded/clickhouse"
 	embeddedkafka "github.com/millrace-io/millrace/internal/embedded/kafka"
 	"github.com/millrace-io/millrace/internal/lake"
@@ -270,12 +271,10 @@ func (a *app) loadSecret() error {
 	path := filepath.Join(a.cfg.Data, "secret")
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		b := make([]byte, 32)
-		if _, err := rand.Read(b); err != nil {
-			return fmt.Errorf("make a secret: %w", err)
+		if err := makeSecret(path); err != nil && !errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("make the deployment's secret: %w", err)
 		}
-		data = []byte(hex.EncodeToString(b) + "\n")
-		err = os.WriteFile(path, data, 0o600)
+		data, err = os.ReadFile(path)
 	}
 	if err != nil {
 		return fmt.Errorf("the deployment's secret: %w", err)
@@ -284,6 +283,19 @@ func (a *app) loadSecret() error {
 		return fmt.Errorf("%s is not a secret of 32 bytes in hex; restore it, or remove it and lose the right to vouch for what was written before", path)
 	}
 	return nil
+}
+
+// makeSecret writes a secret whole or not at all, and durably: one that is torn locks its
+// user out, and one that is lost disowns what was written under it.
+func makeSecret(path string) error {
+	b := make([]byte, 32)
+	if _, err := rand.Read(b); err != nil {
+		return err
+	}
+	return disk.System().Create(path, 0o600, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "%x\n", b)
+		return err
+	})
 }
 
 // enginePassword is that of Millrace's own role in the embedded ClickHouse.
