@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/millrace-io/millrace/internal/bus"
+	"github.com/millrace-io/millrace/internal/disk"
 	"github.com/millrace-io/millrace/internal/rules"
 	"github.com/millrace-io/millrace/internal/state"
 	"github.com/millrace-io/millrace/processors/clean"
@@ -200,7 +201,8 @@ func syncState(ctx context.Context, db *state.DB) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			if err := db.Sync(); err != nil {
+			// On a full disk there is nothing new to sync, and the roles tell.
+			if err := db.Sync(); err != nil && !errors.Is(err, disk.ErrFull) {
 				return err
 			}
 		}

@@ -2,6 +2,7 @@ package state
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -23,6 +24,9 @@ const checkpointsKept = 3
 
 // maxEntryBytes bounds a key or value in a checkpoint, against a damaged length.
 const maxEntryBytes = 64 << 20
+
+// restoreBytes bounds what a restore holds before it commits it.
+const restoreBytes = 4 << 20
 
 const checkpointMagic = "mrckpt1\n"
 
@@ -113,7 +117,8 @@ func (p *Partition) writeCheckpoint(w io.Writer, snapshot *pebble.Snapshot) erro
 
 // Restore replaces the local state by the furthest readable checkpoint that is ahead of
 // it, and says whether it did. Unreadable ones are returned as errors that the caller
-// reports; an older one, or the local state, then serves.
+// reports; an older one, or the local state, then serves. After an error the partition
+// must be closed.
 func (p *Partition) Restore(ctx context.Context, store objstore.Store) (restored bool, damaged []error, err error) {
 	keys, err := p.checkpoints(ctx, store)
 	if err != nil {
@@ -124,12 +129,12 @@ func (p *Partition) Restore(ctx context.Context, store objstore.Store) (restored
 		if !ok || position <= p.position {
 			break // no checkpoint, or none that is ahead, and so are all before it
 		}
-		if err := p.load(ctx, store, keys[i]); err != nil {
-			damaged = append(damaged, fmt.Errorf("state: load checkpoint %s: %w", keys[i], err))
+		if err := p.check(ctx, store, keys[i], position); err != nil {
+			damaged = append(damaged, fmt.Errorf("state: check checkpoint %s: %w", keys[i], err))
 			continue
 		}
-		if p.position != position {
-			return false, damaged, fmt.Errorf("state: checkpoint %s holds position %d", keys[i], p.position)
+		if err := p.load(ctx, store, keys[i]); err != nil {
+			return false, damaged, fmt.Errorf("state: load checkpoint %s: %w", keys[i], err)
 		}
 		return true, damaged, nil
 	}
@@ -142,7 +147,100 @@ func positionOf(key string) (position int64, ok bool) {
 	return position, err == nil
 }
 
+// check reads a checkpoint to its end and changes nothing.
+func (p *Partition) check(ctx context.Context, store objstore.Store, key string, position int64) error {
+	var at []byte
+	if err := openCheckpoint(ctx, store, key, func(k, v []byte) error {
+		if k[0] == spacePosition {
+			at = v
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	if want := binary.BigEndian.AppendUint64(nil, uint64(position)); !bytes.Equal(at, want) {
+		return fmt.Errorf("its position is %x, want %x", at, want)
+	}
+	return nil
+}
+
+// load replaces the local state by a checkpoint that was checked.
+//
+// A state may be larger than the memory, so it is written in pieces, which are not one
+// change any more. A key that is there meanwhile says so: it is set with the removal of
+// what was, and goes with the position, which comes last. The store's log keeps commits
+// in order, so that after a crash either the key is there, and the partition is opened
+// empty, or the state is whole.
 func (p *Partition) load(ctx context.Context, store objstore.Store, key string) error {
+	r := restore{p: p, batch: p.db.pebble.NewBatch()}
+	defer r.batch.Close()
+	restoring := append(bytes.Clone(p.prefix), spaceRestoring)
+	err := errors.Join(r.batch.DeleteRange(p.prefix, successor(p.prefix), nil), r.batch.Set(restoring, []byte(key), nil))
+	if err == nil {
+		err = r.commit()
+	}
+	if err != nil {
+		return err
+	}
+	if err := openCheckpoint(ctx, store, key, r.set); err != nil {
+		return err
+	}
+	err = errors.Join(r.batch.Set(append(bytes.Clone(p.prefix), spacePosition), r.position, nil), r.batch.Delete(restoring, nil))
+	if err == nil {
+		err = r.commit()
+	}
+	if err != nil {
+		return err
+	}
+	return p.reload()
+}
+
+// dropTorn empties a partition whose restore did not come to its end.
+func (p *Partition) dropTorn() error {
+	_, torn, err := p.get(spaceRestoring, nil)
+	if err != nil || !torn {
+		return err
+	}
+	if err := p.db.pebble.DeleteRange(p.prefix, successor(p.prefix), pebble.NoSync); err != nil {
+		return fmt.Errorf("state: empty %s, whose restore was cut short: %w", p, err)
+	}
+	return p.reload()
+}
+
+// restore writes the entries of a checkpoint, and keeps back the position.
+type restore struct {
+	p        *Partition
+	batch    *pebble.Batch
+	position []byte
+}
+
+func (r *restore) set(key, value []byte) error {
+	if key[0] == spacePosition {
+		r.position = value
+		return nil
+	}
+	if err := r.batch.Set(append(bytes.Clone(r.p.prefix), key...), value, nil); err != nil {
+		return err
+	}
+	if r.batch.Len() < restoreBytes {
+		return nil
+	}
+	return r.commit()
+}
+
+func (r *restore) commit() error {
+	if err := r.p.db.room(); err != nil {
+		return err
+	}
+	if err := r.batch.Commit(pebble.NoSync); err != nil {
+		return err
+	}
+	r.batch.Reset()
+	return nil
+}
+
+// openCheckpoint calls entry for each key and value of a checkpoint, as readCheckpoint.
+func openCheckpoint(ctx context.Context, store objstore.Store, key string, entry func(k, v []byte) error) error {
 	obj, err := store.Open(ctx, key)
 	if err != nil {
 		return err
@@ -153,20 +251,7 @@ func (p *Partition) load(ctx context.Context, store objstore.Store, key string) 
 		return err
 	}
 	defer z.Close()
-	batch := p.db.pebble.NewBatch()
-	defer batch.Close()
-	if err := batch.DeleteRange(p.prefix, successor(p.prefix), nil); err != nil {
-		return err
-	}
-	if err := readCheckpoint(bufio.NewReaderSize(z, 64<<10), func(k, v []byte) error {
-		return batch.Set(append(append([]byte(nil), p.prefix...), k...), v, nil)
-	}); err != nil {
-		return err
-	}
-	if err := batch.Commit(pebble.NoSync); err != nil {
-		return err
-	}
-	return p.reload()
+	return readCheckpoint(bufio.NewReaderSize(z, 64<<10), entry)
 }
 
 // readCheckpoint calls entry for each key and value; nothing it was called with counts

@@ -6,6 +6,10 @@
 // commit: the store's log keeps commits whole and in order, so that a crash of the
 // machine can only bring back an earlier position together with the state that belongs
 // to it, and the log's records behind that position are read again.
+//
+// The store cannot meet a full disk and live: where its own log cannot be written, a
+// commit that is half done can be neither finished nor undone. So nothing is begun in the
+// disk's reserve, and whoever wants to gets disk.ErrFull and may come again.
 package state
 
 import (
@@ -17,6 +21,8 @@ import (
 
 	"github.com/cockroachdb/pebble"
 	"github.com/cockroachdb/pebble/vfs"
+
+	"github.com/millrace-io/millrace/internal/disk"
 )
 
 // cacheBytes bounds the block cache of a DB.
@@ -28,6 +34,7 @@ const memTableBytes = 16 << 20
 // DB is the local store of one process.
 type DB struct {
 	pebble *pebble.DB
+	room   func() error // disk.ErrFull where there is none
 }
 
 // Open opens or makes the store in dir. fs is vfs.Default outside of tests.
@@ -48,7 +55,12 @@ func Open(dir string, fs vfs.FS, log *slog.Logger) (*DB, error) {
 	if err := syncDir(fs, fs.PathDir(dir)); err != nil {
 		return nil, errors.Join(fmt.Errorf("state: sync the parent of %s: %w", dir, err), db.Close())
 	}
-	return &DB{pebble: db}, nil
+	return &DB{pebble: db, room: func() error {
+		if err := (disk.Disk{Usage: fs.GetDiskUsage}).Room(dir); err != nil {
+			return fmt.Errorf("state: %w", err)
+		}
+		return nil
+	}}, nil
 }
 
 // syncDir makes the names in a folder durable.
@@ -60,8 +72,12 @@ func syncDir(fs vfs.FS, dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// Close flushes and closes the store; every Partition must be closed before.
+// Close flushes and closes the store; every Partition must be closed before. On a full
+// disk the store's log keeps what would be flushed.
 func (db *DB) Close() error {
+	if errors.Is(db.room(), disk.ErrFull) {
+		return db.pebble.Close()
+	}
 	if err := db.pebble.Flush(); err != nil {
 		return errors.Join(fmt.Errorf("state: flush: %w", err), db.pebble.Close())
 	}
@@ -70,6 +86,9 @@ func (db *DB) Close() error {
 
 // Sync makes everything that was committed durable on disk.
 func (db *DB) Sync() error {
+	if err := db.room(); err != nil {
+		return err
+	}
 	if err := db.pebble.LogData(nil, pebble.Sync); err != nil {
 		return fmt.Errorf("state: sync: %w", err)
 	}
@@ -81,6 +100,8 @@ const (
 	spacePosition = 'p'
 	spaceMark     = 'm'
 	spaceUser     = 's'
+	// spaceRestoring has one key while a checkpoint is being restored.
+	spaceRestoring = 'r'
 )
 
 // Partition is what one stage knows of one input partition. It is used by one goroutine.
@@ -100,15 +121,22 @@ type Partition struct {
 }
 
 // Partition opens the state of a stage for one partition. Its position is 0 where
-// nothing was committed.
+// nothing was committed. It is not opened on a full disk: the stage could do its work, and
+// would not be able to commit it.
 func (db *DB) Partition(stage string, topicID [16]byte, partition int32) (*Partition, error) {
 	p := &Partition{db: db, stage: stage, topicID: topicID, id: partition}
 	p.prefix = append(p.prefix, byte(len(stage)))
 	p.prefix = append(p.prefix, stage...)
 	p.prefix = append(p.prefix, topicID[:]...)
 	p.prefix = binary.BigEndian.AppendUint32(p.prefix, uint32(partition))
+	if err := db.room(); err != nil {
+		return nil, err
+	}
 	if err := p.reload(); err != nil {
 		return nil, err
+	}
+	if err := p.dropTorn(); err != nil {
+		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
 }
@@ -250,6 +278,9 @@ func (p *Partition) Commit(position int64) error {
 	p.set(spacePosition, nil, v[:])
 	if p.err != nil {
 		return p.err
+	}
+	if err := p.db.room(); err != nil {
+		return err
 	}
 	if err := p.batch.Commit(pebble.NoSync); err != nil {
 		return fmt.Errorf("state: commit %s: %w", p, err)
