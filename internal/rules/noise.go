@@ -9,54 +9,116 @@ import (
 // shortText is the length, in characters, below which the noise rules do not judge.
 const shortText = 20
 
-// letters is the share of letters, marks and digits among what is not white space.
-func letters(text string) float64 {
-	var all, good int
-	for _, c := range text {
-		switch {
-		case c < utf8.RuneSelf:
-			if c == ' ' || c == '\n' || c == '\t' {
-				continue
-			}
-			if c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' {
-				good++
-			}
-		case unicode.IsSpace(c):
-			continue
-		case unicode.IsLetter(c) || unicode.IsMark(c) || unicode.IsDigit(c):
-			good++
-		}
-		all++
-	}
-	if all == 0 {
-		return 0
-	}
-	return float64(good) / float64(all)
+// measured is what the rules of length and noise go by.
+type measured struct {
+	characters int
+	// letters is the share of letters, marks and digits among what is not white space.
+	letters float64
+	// run is the length of the longest run of one character, in bytes.
+	run int
 }
 
-// repetition is the share of a text's bytes that lie in repeats of lines that came
-// before, or in the longest run of one character, whichever is more.
-func repetition(text string) float64 {
-	seen := map[string]bool{}
-	repeated := 0
+// Bits of plain characters: whether one is a letter or digit, and whether it is more than
+// white space.
+const (
+	isGood  = 1
+	isInked = 2
+)
+
+// plain has the bits of the plain characters. It is read only.
+var plain = func() (bits [utf8.RuneSelf]uint8) {
+	for c := range bits {
+		switch {
+		case c == ' ' || c == '\n' || c == '\t':
+		case isLetter(byte(c)) || isDigit(byte(c)):
+			bits[c] = isGood | isInked
+		default:
+			bits[c] = isInked
+		}
+	}
+	return bits
+}()
+
+// measure goes once over a text.
+func measure(text string) (m measured) {
+	m.characters = len(text)
+	var good, inked, run int
+	last := rune(-1)
+	for i := 0; i < len(text); {
+		if c := text[i]; c < utf8.RuneSelf {
+			bits := plain[c]
+			good += int(bits & isGood)
+			inked += int(bits >> 1)
+			if rune(c) != last {
+				last, run = rune(c), 0
+			}
+			if run++; run > m.run {
+				m.run = run
+			}
+			i++
+			continue
+		}
+		c, n := utf8.DecodeRuneInString(text[i:])
+		switch {
+		case unicode.IsSpace(c):
+		case unicode.IsLetter(c) || unicode.IsMark(c) || unicode.IsDigit(c):
+			good++
+			inked++
+		default:
+			inked++
+		}
+		if c != last {
+			last, run = c, 0
+		}
+		run += n
+		m.run = max(m.run, run)
+		m.characters -= n - 1
+		i += n
+	}
+	if inked > 0 {
+		m.letters = float64(good) / float64(inked)
+	}
+	return m
+}
+
+// fewLines are compared each with each; of more, a table is kept.
+const fewLines = 32
+
+// repeated is how many bytes of a text lie in repeats of lines that came before.
+func repeated(text string) (n int) {
+	if strings.IndexByte(text, '\n') < 0 {
+		return 0
+	}
+	var few [fewLines]string
+	var many map[string]bool
+	lines := 0
 	for line := range strings.SplitSeq(text, "\n") {
 		line = strings.TrimSpace(line)
 		if line == "" {
 			continue
 		}
-		if seen[line] {
-			repeated += len(line) + 1
+		again := many[line]
+		for i := 0; i < lines && !again; i++ {
+			again = few[i] == line
 		}
-		seen[line] = true
-	}
-	longest, run := 0, 0
-	var last rune = -1
-	for _, c := range text {
-		if c != last {
-			last, run = c, 0
+		switch {
+		case again:
+			n += len(line) + 1
+		case lines < fewLines:
+			few[lines] = line
+			lines++
+		default:
+			if many == nil {
+				many = map[string]bool{}
+			}
+			many[line] = true
 		}
-		run += utf8.RuneLen(c)
-		longest = max(longest, run)
 	}
-	return float64(max(repeated, longest)) / float64(len(text))
+	return n
+}
+
+// repetition is the share of a text's bytes that lie in repeats of lines that came
+// before, or in the longest run of one character, whichever is more.
+func repetition(text string, m measured) float64 {
+	return float64(max(repeated(text), m.run)) / float64(len(text))
 }

@@ -29,12 +29,20 @@ func normalise(text string) string {
 
 // tidy is normalise without composing; ascii says whether nothing is left to compose.
 func tidy(text string) (plain string, ascii bool) {
+	done := tidied(text)
+	if done == len(text) {
+		return text, true
+	}
 	var b strings.Builder
 	b.Grow(len(text))
+	b.WriteString(text[:done])
 	var f filter
+	if done > 0 {
+		f.base = rune(text[done-1])
+	}
 	newlines, blank := 0, false
 	ascii = true
-	for i := 0; i < len(text); {
+	for i := done; i < len(text); {
 		c, n := rune(text[i]), 1
 		if c >= utf8.RuneSelf {
 			c, n = utf8.DecodeRuneInString(text[i:])
@@ -88,4 +96,27 @@ func tidy(text string) (plain string, ascii bool) {
 		b.WriteString(text[from:i])
 	}
 	return b.String(), ascii
+}
+
+// tidied is how much of a text's beginning is plain characters with single blanks, line
+// ends and empty lines between them: what most texts are to their end. It never ends
+// behind a blank.
+func tidied(text string) int {
+	isPlain := func(i int) bool { return i < len(text) && text[i]-'!' <= '~'-'!' }
+	i := 0
+	for i < len(text) {
+		for i < len(text) && text[i]-'!' <= '~'-'!' {
+			i++
+		}
+		switch {
+		case i == len(text):
+		case i > 0 && (text[i] == ' ' || text[i] == '\n') && isPlain(i+1):
+			i += 2
+		case i > 0 && text[i] == '\n' && i+1 < len(text) && text[i+1] == '\n' && isPlain(i+2):
+			i += 3
+		default:
+			return i
+		}
+	}
+	return i
 }

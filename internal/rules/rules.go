@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/millrace-io/millrace/schemas"
 )
@@ -102,14 +101,17 @@ func (r *Rules) Text(in *schemas.Text, out *schemas.CleanText) Verdict {
 	}
 	text, replaced := extract(in)
 	text = normalise(text)
-	if v := r.judge(text, replaced); !v.Clean() {
+	m := measure(text)
+	if v := r.judge(text, m, replaced); !v.Clean() {
 		return v
 	}
 	out.Redactions = map[string]int64{}
 	out.Text = redact(text, out.Redactions)
 	out.Attributes = redactMap(in.Attributes, out.Redactions)
-	out.Characters = int64(utf8.RuneCountInString(out.Text))
-	out.Quality = letters(out.Text)
+	if out.Text != text {
+		m = measure(out.Text)
+	}
+	out.Characters, out.Quality = int64(m.characters), m.letters
 	out.ContentHash = contentHash(out.Text)
 	return Verdict{}
 }
@@ -176,8 +178,8 @@ func (r *Rules) eventTime(e *schemas.Envelope) Verdict {
 }
 
 // judge applies the rules on length and noise to a normalised text.
-func (r *Rules) judge(text string, replaced float64) Verdict {
-	n := utf8.RuneCountInString(text)
+func (r *Rules) judge(text string, m measured, replaced float64) Verdict {
+	n := m.characters
 	size := map[string]float64{"characters": float64(n)}
 	switch {
 	case n == 0:
@@ -192,10 +194,10 @@ func (r *Rules) judge(text string, replaced float64) Verdict {
 	if n < shortText {
 		return Verdict{} // "ok" and ":-)" are feedback enough; shares of so little say nothing
 	}
-	if share := letters(text); share < r.cfg.MinLetters {
+	if share := m.letters; share < r.cfg.MinLetters {
 		return Verdict{Rule: RuleSymbols, Detail: "hardly any letters or digits", Scores: map[string]float64{"letters": share}}
 	}
-	if share := repetition(text); share > r.cfg.MaxRepetition {
+	if share := repetition(text, m); share > r.cfg.MaxRepetition {
 		return Verdict{Rule: RuleRepetition, Detail: "it repeats itself", Scores: map[string]float64{"repetition": share}}
 	}
 	return Verdict{}
