@@ -26,7 +26,7 @@ type Task interface {
 type Ranger interface {
 	Task
 	// RangeEnd is asked before a range is begun at first: the end (exclusive) that an
-	// existing claim fixes, or 0.
+	// existing claim fixes, or 0. One beyond the log's end stops the stage.
 	RangeEnd(ctx context.Context, first int64) (int64, error)
 	// Due says, while the range [first, next) waits to fill, that it is wanted now. It
 	// is called about every tenth of a second.

@@ -23,6 +23,10 @@ const (
 	dueEvery = 100 * time.Millisecond
 	// checkpointEvery is the age at which a partition's state goes to the object store.
 	checkpointEvery = time.Minute
+	// checkpointShare bounds the part of a worker's time that checkpoints take: the whole
+	// state is written each time, and it may be large. The next comes no sooner than so
+	// many times what the last one took.
+	checkpointShare = 20
 	// stopTimeout is what a batch in hand has to finish when the stage stops.
 	stopTimeout = 15 * time.Second
 )
@@ -60,10 +64,11 @@ type worker struct {
 	bufSince time.Time
 	// fit records at the front of buf, of fitBytes, were found to fit into a batch: a
 	// large one that fills slowly is not counted from its start each time.
-	fit, fitBytes int
-	records       []Record
-	checkpointed  time.Time
-	checkpointAt  int64
+	fit, fitBytes  int
+	records        []Record
+	checkpointed   time.Time
+	checkpointTook time.Duration
+	checkpointAt   int64
 
 	read     prometheus.Counter
 	lag, age prometheus.Gauge
@@ -218,7 +223,7 @@ func (w *worker) collect(ctx context.Context, ranger Ranger) (n int, end int64, 
 	}
 	var fixed int64
 	if ranger != nil {
-		if fixed, err = ranger.RangeEnd(ctx, w.st.Position()); err != nil {
+		if fixed, err = w.rangeEnd(ctx, ranger); err != nil {
 			return 0, 0, fmt.Errorf("bus: stage %s on %s: %w", w.stage.Name, w.at, err)
 		}
 	}
@@ -248,6 +253,27 @@ func (w *worker) collect(ctx context.Context, ranger Ranger) (n int, end int64, 
 		case <-timer.C:
 		}
 	}
+}
+
+// rangeEnd is the end that a claim fixes for the range at hand, or 0.
+//
+// Whoever claimed a range had read it. Where the log ends before the claim's end, it has
+// lost records that others have taken, and may put others in their place: were they
+// waited for, the range would be filled with what it never was.
+func (w *worker) rangeEnd(ctx context.Context, ranger Ranger) (int64, error) {
+	first := w.st.Position()
+	fixed, err := ranger.RangeEnd(ctx, first)
+	if err != nil || fixed == 0 {
+		return 0, err
+	}
+	ends, err := w.bus.Ends(ctx, w.at.Topic)
+	if err != nil {
+		return 0, err
+	}
+	if end := ends[w.at.Partition]; fixed > end {
+		return 0, fmt.Errorf("the range at %d is claimed to end at %d, and the log ends at %d: it has lost records that were read; restore it", first, fixed, end)
+	}
+	return fixed, nil
 }
 
 func (w *worker) ready(ctx context.Context, ranger Ranger, fixed int64) (n int, end int64) {
@@ -356,13 +382,16 @@ func (w *worker) commit(n int, position int64, began time.Time) error {
 
 // checkpoint puts the state into the object store when it is due, or now.
 func (w *worker) checkpoint(ctx context.Context, now bool) error {
-	if w.st.Position() == w.checkpointAt || !now && w.bus.clock().Sub(w.checkpointed) < w.bus.checkpointEvery {
+	began := w.bus.clock()
+	due := w.checkpointed.Add(max(w.bus.checkpointEvery, checkpointShare*w.checkpointTook))
+	if w.st.Position() == w.checkpointAt || !now && began.Before(due) {
 		return nil
 	}
 	if err := w.st.Checkpoint(ctx, w.bus.objects); err != nil {
 		return err
 	}
 	w.checkpointed, w.checkpointAt = w.bus.clock(), w.st.Position()
+	w.checkpointTook = w.checkpointed.Sub(began)
 	w.bus.metrics.checkpoints.WithLabelValues(w.stage.Name).Inc()
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/internal/bustest"
+	"github.com/millrace-io/millrace/internal/lake"
 	"github.com/millrace-io/millrace/internal/objstore"
 	"github.com/millrace-io/millrace/internal/state"
 )
@@ -269,5 +270,28 @@ func TestOffsets(t *testing.T) {
 		if n != 1 {
 			t.Errorf("%s was read %d times, want once", key, n)
 		}
+	}
+}
+
+// TestClaimBeyondTheLog gives the sink a claim that ends behind the log's end, as a log
+// has that lost its last records. It must stop and say so, and not wait for others in
+// their place.
+func TestClaimBeyondTheLog(t *testing.T) {
+	c := bustest.New(t)
+	b := c.Member(vfs.NewMem())
+	produce(t, c, 36)
+	topic, err := b.Topic(bus.ModelEvents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lake.Claim(t.Context(), c.Objects, topic.ID, 0, 0, 40); err != nil {
+		t.Fatal(err)
+	}
+	const want = "model.events/0: the range at 0 is claimed to end at 40, and the log ends at 36"
+	if err := c.Drain(b, newStage(t, c.Objects, 5)); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("the sink ends with %v, want an error that says %q", err, want)
+	}
+	if covered, err := lake.Covered(t.Context(), c.Objects, topic.ID, 0); err != nil || covered != 0 {
+		t.Errorf("the lake holds offsets below %d, %v; want none", covered, err)
 	}
 }
