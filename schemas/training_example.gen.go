@@ -44,6 +44,9 @@ type TrainingExample struct {
 	InferredAt Micros
 	// When the feedback arrived.
 	JudgedAt Micros
+	// 1 for the first feedback that says whether the prediction was right, and so on; 0 for
+	// one that does not say it.
+	Judgement int64
 }
 
 func (m *TrainingExample) Kind() Kind { return KindTrainingExample }
@@ -74,6 +77,7 @@ func (m *TrainingExample) Size() (n int) {
 	n += sizeInt64(17<<3|0, m.FeedbackOffset)
 	n += sizeMicros(18<<3|0, m.InferredAt)
 	n += sizeMicros(19<<3|0, m.JudgedAt)
+	n += sizeInt64(20<<3|0, m.Judgement)
 	return n
 }
 
@@ -99,6 +103,7 @@ func (m *TrainingExample) MarshalAppend(b []byte) []byte {
 	b = putInt64(b, 17<<3|0, m.FeedbackOffset)
 	b = putMicros(b, 18<<3|0, m.InferredAt)
 	b = putMicros(b, 19<<3|0, m.JudgedAt)
+	b = putInt64(b, 20<<3|0, m.Judgement)
 	return b
 }
 
@@ -147,6 +152,8 @@ func (m *TrainingExample) Unmarshal(b []byte) error {
 			m.InferredAt = w.readMicros("inferred_at")
 		case 19:
 			m.JudgedAt = w.readMicros("judged_at")
+		case 20:
+			m.Judgement = w.readInt64("judgement")
 		default:
 			w.skip()
 		}
@@ -177,6 +184,7 @@ func (m *TrainingExample) AppendJSON(b []byte) []byte {
 	b = jsonInt64(b, `"feedback_offset":`, m.FeedbackOffset)
 	b = jsonMicros(b, `"inferred_at":`, m.InferredAt)
 	b = jsonMicros(b, `"judged_at":`, m.JudgedAt)
+	b = jsonInt64(b, `"judgement":`, m.Judgement)
 	return append(b, '}')
 }
 
@@ -221,6 +229,8 @@ func (m *TrainingExample) DecodeJSON(b []byte) error {
 			m.InferredAt = r.readMicros("inferred_at")
 		case "judged_at", "judgedAt":
 			m.JudgedAt = r.readMicros("judged_at")
+		case "judgement":
+			m.Judgement = r.readInt64("judgement")
 		default:
 			if !m.Envelope.readJSON(&r, key) {
 				r.unknown(key, trainingExampleNames())
@@ -289,5 +299,5 @@ func (m *TrainingExample) checkValues() error {
 }
 
 func trainingExampleNames() []string {
-	return append(envelopeNames(), "inference_id", "inferenceId", "feedback_id", "feedbackId", "model", "model_version", "modelVersion", "role", "text_id", "textId", "prediction", "confidence", "label", "correct", "weight", "split", "revision", "reviewer", "inference_offset", "inferenceOffset", "feedback_offset", "feedbackOffset", "inferred_at", "inferredAt", "judged_at", "judgedAt")
+	return append(envelopeNames(), "inference_id", "inferenceId", "feedback_id", "feedbackId", "model", "model_version", "modelVersion", "role", "text_id", "textId", "prediction", "confidence", "label", "correct", "weight", "split", "revision", "reviewer", "inference_offset", "inferenceOffset", "feedback_offset", "feedbackOffset", "inferred_at", "inferredAt", "judged_at", "judgedAt", "judgement")
 }

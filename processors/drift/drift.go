@@ -14,8 +14,8 @@ import (
 
 // Config is what may be chosen.
 type Config struct {
-	// ErrorDelta bounds the chance that a version whose quality does not change ever
-	// raises a signal.
+	// ErrorDelta bounds the chance that a version whose quality does not change, and is no
+	// worse than that of the versions before it, ever raises a signal.
 	ErrorDelta float64 `yaml:"error_delta"`
 	// ReportEvery is how many examples at least lie between two reports, and ReportShare
 	// which share of all examples so far, so that reports stay few.

@@ -121,7 +121,7 @@ func TestErrors(t *testing.T) {
 	totals := map[string]*schemas.QualityReport{}
 	for _, m := range all {
 		if m == schemas.Message(s) {
-			if last := totals["v2"]; last == nil || last.ToOffset != s.ToOffset || last.ExamplesTotal != s.ExamplesTotal {
+			if last := totals["v2"]; last == nil || last.ToOffset != s.ToOffset || last.ExamplesTotal != s.ExamplesTotal-1 { // v2's detector went on from v1's first
 				t.Errorf("the report before the signal at %d is %v", s.ToOffset, last)
 			}
 			continue

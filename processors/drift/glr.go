@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 )
 
 // GLR detects an increase of the rate of a Bernoulli stream: the generalised likelihood
@@ -58,6 +59,13 @@ func (g *GLR) Observe(offset int64, x bool) (Change, bool) {
 		return Change{}, false
 	}
 	return g.test()
+}
+
+// clone is a detector that goes on by itself from here.
+func (g *GLR) clone() GLR {
+	c := *g
+	c.points = slices.Clone(g.points)
+	return c
 }
 
 // Count is the number of observations, and of ones among them.

@@ -56,7 +56,7 @@ func Stage(cfg Config) (bus.Stage, error) {
 // task joins one partition.
 //
 // Keys of its state: 'i' tenant id -> the inference, in the form of an example whose
-// revision counts its feedback; 'f' tenant id offset -> a feedback that came first;
+// revision counts its feedback, and its judgement those that judge; 'f' tenant id offset -> a feedback that came first;
 // 'd' day, one of these keys -> nothing, for sweeping; 't' -> the latest arrival. The
 // length of a tenant and of an id is before it: either may hold any byte.
 type task struct {
@@ -187,11 +187,17 @@ func (t *task) feedback(r *bus.Record, out *bus.Output) error {
 // example writes one feedback's example and counts it in ex.
 func (t *task) example(r *bus.Record, out *bus.Output, ex *schemas.TrainingExample, f *schemas.Feedback, offset int64) {
 	ex.Revision++
+	verdict := correct(ex.Prediction, f)
+	if verdict != nil {
+		ex.Judgement++
+	}
 	e := *ex
 	e.EventID = bus.DerivedID(bus.Origin{Step: stageName, TopicID: r.TopicID, Partition: r.Partition.Partition, Offset: r.Offset}, f.EventID)
 	e.ArrivedAt = max(ex.InferredAt, f.ArrivedAt)
 	e.FeedbackID, e.Reviewer, e.Label, e.FeedbackOffset, e.JudgedAt = f.EventID, f.Subject, f.Label, offset, f.ArrivedAt
-	e.Correct = correct(ex.Prediction, f)
+	if e.Correct = verdict; verdict == nil {
+		e.Judgement = 0
+	}
 	if e.Label == "" && e.Correct != nil && *e.Correct {
 		e.Label = ex.Prediction // what was confirmed is the right answer
 	}

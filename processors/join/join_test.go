@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -90,7 +91,7 @@ func TestEitherOrder(t *testing.T) {
 	want := schemas.TrainingExample{
 		Envelope:    schemas.Envelope{Tenant: "a", EventTime: began, ArrivedAt: began + 2*hour, Subject: "asker", ContentHash: "1:i"},
 		InferenceID: "i", FeedbackID: "f", Model: "m", ModelVersion: "v1", Role: "champion", TextID: "text-i",
-		Prediction: "spam", Confidence: .75, Label: "ham", Correct: &right, Weight: 1, Split: "train", Revision: 1,
+		Prediction: "spam", Confidence: .75, Label: "ham", Correct: &right, Weight: 1, Split: "train", Revision: 1, Judgement: 1,
 		Reviewer: "reviewer", InferredAt: began + hour, JudgedAt: began + 2*hour,
 	}
 	for name, records := range map[string][]*kgo.Record{
@@ -136,6 +137,28 @@ func TestRevisions(t *testing.T) {
 			if e.Revision != int64(i+1) || e.Label != labels[i] || e.InferredAt != began || *e.Correct != (labels[i] == "spam") {
 				t.Errorf("the inference at %d: example %d is %s", at, i, e.AppendJSON(nil))
 			}
+		}
+	}
+}
+
+// TestJudgements checks that those are counted which say whether the answer was right,
+// whatever lies between.
+func TestJudgements(t *testing.T) {
+	thumb := func(id, thumb string) *kgo.Record {
+		return bustest.Event(bus.Interactions, "i", &schemas.Feedback{Envelope: schemas.Envelope{Tenant: "a", EventID: id, ArrivedAt: began}, InferenceID: "i", Thumb: thumb, Comment: "hm"})
+	}
+	for _, at := range []int{0, 2, 5} {
+		records := []*kgo.Record{thumb("f0", ""), feedback("a", "f1", "i", "ham", 0), thumb("f2", ""), thumb("f3", "up"), thumb("f4", "")}
+		records = slices.Insert(records, at, inference("a", "i", 0))
+		var got []int64
+		for _, e := range joined(t, records...) {
+			if (e.Correct == nil) != (e.Judgement == 0) {
+				t.Errorf("the inference at %d: %s", at, e.AppendJSON(nil))
+			}
+			got = append(got, e.Judgement)
+		}
+		if want := []int64{0, 1, 0, 2, 0}; !slices.Equal(got, want) {
+			t.Errorf("the inference at %d: judgements %v, want %v", at, got, want)
 		}
 	}
 }

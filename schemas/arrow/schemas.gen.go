@@ -268,6 +268,7 @@ func trainingExampleFields() []arrow.Field {
 		{Name: "feedback_offset", Type: arrow.PrimitiveTypes.Int64},
 		{Name: "inferred_at", Type: arrow.FixedWidthTypes.Timestamp_us},
 		{Name: "judged_at", Type: arrow.FixedWidthTypes.Timestamp_us},
+		{Name: "judgement", Type: arrow.PrimitiveTypes.Int64},
 	}...)
 }
 

@@ -582,12 +582,13 @@ type trainingExampleColumns struct {
 	colFeedbackOffset  plainColumn[int64]
 	colInferredAt      timeColumn
 	colJudgedAt        timeColumn
+	colJudgement       plainColumn[int64]
 	metaBuffers
 }
 
 func newTrainingExampleColumns() *trainingExampleColumns {
 	c := &trainingExampleColumns{}
-	c.all = append(c.envelope(), &c.colInferenceID, &c.colFeedbackID, &c.colModel, &c.colModelVersion, &c.colRole, &c.colTextID, &c.colPrediction, &c.colConfidence, &c.colLabel, &c.colCorrect, &c.colWeight, &c.colSplit, &c.colRevision, &c.colReviewer, &c.colInferenceOffset, &c.colFeedbackOffset, &c.colInferredAt, &c.colJudgedAt)
+	c.all = append(c.envelope(), &c.colInferenceID, &c.colFeedbackID, &c.colModel, &c.colModelVersion, &c.colRole, &c.colTextID, &c.colPrediction, &c.colConfidence, &c.colLabel, &c.colCorrect, &c.colWeight, &c.colSplit, &c.colRevision, &c.colReviewer, &c.colInferenceOffset, &c.colFeedbackOffset, &c.colInferredAt, &c.colJudgedAt, &c.colJudgement)
 	c.all = append(c.all, c.meta()...)
 	return c
 }
@@ -613,6 +614,7 @@ func (c *trainingExampleColumns) Append(meta *schemas.Meta, m schemas.Message) {
 	c.colFeedbackOffset.add(e.FeedbackOffset)
 	c.colInferredAt.add(e.InferredAt)
 	c.colJudgedAt.add(e.JudgedAt)
+	c.colJudgement.add(e.Judgement)
 	c.addMeta(meta)
 	c.count(e)
 }

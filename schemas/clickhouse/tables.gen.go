@@ -265,6 +265,7 @@ func trainingExampleTable() []tableColumn {
 		{"feedback_offset", "Int64", "The offset of the feedback on interactions."},
 		{"inferred_at", "DateTime64(6, 'UTC')", "When the inference arrived."},
 		{"judged_at", "DateTime64(6, 'UTC')", "When the feedback arrived."},
+		{"judgement", "Int64", "1 for the first feedback that says whether the prediction was right, and so on; 0 for one that does not say it."},
 	}...)
 }
 

@@ -1106,6 +1106,7 @@ type TrainingExampleRow struct {
 	FeedbackOffset  int64          `parquet:"feedback_offset"`
 	InferredAt      schemas.Micros `parquet:"inferred_at,timestamp(microsecond)"`
 	JudgedAt        schemas.Micros `parquet:"judged_at,timestamp(microsecond)"`
+	Judgement       int64          `parquet:"judgement"`
 	schemas.Meta
 }
 
@@ -1145,6 +1146,7 @@ func (r *TrainingExampleRow) Event() *schemas.TrainingExample {
 		FeedbackOffset:  r.FeedbackOffset,
 		InferredAt:      r.InferredAt,
 		JudgedAt:        r.JudgedAt,
+		Judgement:       r.Judgement,
 	}
 }
 
@@ -1182,6 +1184,7 @@ func setTrainingExampleRow(r *TrainingExampleRow, meta *schemas.Meta, m schemas.
 		FeedbackOffset:  e.FeedbackOffset,
 		InferredAt:      e.InferredAt,
 		JudgedAt:        e.JudgedAt,
+		Judgement:       e.Judgement,
 		Meta:            *meta,
 	}
 }
