@@ -19,16 +19,12 @@ func Topics() []string {
 	return []string{bus.CleanText, bus.Interactions, bus.TrainingExamples, bus.ModelEvents}
 }
 
-// Decode reads a record's event; nil for claims, which are stored as their answers.
-func Decode(r *bus.Record) (schemas.Message, error) {
-	if stored, err := Stored(r); err != nil || !stored {
-		return nil, err
-	}
-	m := schemas.New(r.Kind)
+// Decode reads a record that is stored into m, which is of its kind.
+func Decode(r *bus.Record, m schemas.Message) error {
 	if err := m.Unmarshal(r.Value); err != nil {
-		return nil, undecodable(r, err)
+		return undecodable(r, err)
 	}
-	return m, nil
+	return nil
 }
 
 // Stored says whether a record has a row of its own: claims have none.

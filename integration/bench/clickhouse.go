@@ -159,21 +159,27 @@ func clickhouseColumns(ctx context.Context, t task) (result, error) {
 	}
 	limits := clickhouse.DefaultConfig()
 	columns := schemaclickhouse.NewColumns(schemas.KindCleanText)
+	var batch driver.Batch
 	insert := ch.Context(ctx, ch.WithColumnNamesAndTypes(schemaclickhouse.InsertTypes(schemas.KindCleanText)))
 	watch := startWatch()
 	err = consume(ctx, t, limits.MaxRecords, limits.MaxBytes,
 		func(r *kgo.Record, m *schemas.CleanText) error {
+			if batch == nil {
+				var err error
+				if batch, err = conn.PrepareBatch(insert, schemaclickhouse.Insert(database, schemas.KindCleanText)); err != nil {
+					return err
+				}
+			}
 			meta := metaOf(r, "")
 			columns.Append(&meta, m)
-			return nil
+			if columns.Rows() < 1000 {
+				return nil
+			}
+			return columns.Flush(batch)
 		},
 		func() error {
-			batch, err := conn.PrepareBatch(insert, schemaclickhouse.Insert(database, schemas.KindCleanText))
-			if err != nil {
-				return err
-			}
-			err = columns.Send(batch)
-			columns.Reset()
+			err := errors.Join(columns.Flush(batch), batch.Send())
+			batch = nil
 			return err
 		})
 	if err != nil {

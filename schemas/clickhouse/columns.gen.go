@@ -106,7 +106,7 @@ func (c *cleanTextColumns) Append(meta *schemas.Meta, m schemas.Message) {
 	c.colQuality.add(e.Quality)
 	c.colRedactions.add(e.Redactions)
 	c.addMeta(meta)
-	c.count(e)
+	c.rows++
 }
 
 type deadLetterColumns struct {
@@ -134,7 +134,7 @@ func (c *deadLetterColumns) Append(meta *schemas.Meta, m schemas.Message) {
 	c.colDetail.add(e.Detail)
 	c.colBytes.add(e.Bytes)
 	c.addMeta(meta)
-	c.count(e)
+	c.rows++
 }
 
 type driftSignalColumns struct {
@@ -184,7 +184,7 @@ func (c *driftSignalColumns) Append(meta *schemas.Meta, m schemas.Message) {
 	c.colExamplesTotal.add(e.ExamplesTotal)
 	c.colDetail.add(e.Detail)
 	c.addMeta(meta)
-	c.count(e)
+	c.rows++
 }
 
 type driftTriggerColumns struct {
@@ -222,7 +222,7 @@ func (c *driftTriggerColumns) Append(meta *schemas.Meta, m schemas.Message) {
 	c.colDriftSince.add(e.DriftSince)
 	c.colDetail.add(e.Detail)
 	c.addMeta(meta)
-	c.count(e)
+	c.rows++
 }
 
 type duplicateColumns struct {
@@ -250,7 +250,7 @@ func (c *duplicateColumns) Append(meta *schemas.Meta, m schemas.Message) {
 	c.colFirstPartition.add(e.FirstPartition)
 	c.colFirstOffset.add(e.FirstOffset)
 	c.addMeta(meta)
-	c.count(e)
+	c.rows++
 }
 
 type feedbackColumns struct {
@@ -290,7 +290,7 @@ func (c *feedbackColumns) Append(meta *schemas.Meta, m schemas.Message) {
 	c.colResponseID.add(e.ResponseID)
 	c.colAttributes.add(e.Attributes)
 	c.addMeta(meta)
-	c.count(e)
+	c.rows++
 }
 
 type inferenceColumns struct {
@@ -392,7 +392,7 @@ func (c *inferenceColumns) Append(meta *schemas.Meta, m schemas.Message) {
 	c.colServerPort.add(e.ServerPort)
 	c.colAttributes.add(e.Attributes)
 	c.addMeta(meta)
-	c.count(e)
+	c.rows++
 }
 
 type modelCommandColumns struct {
@@ -426,7 +426,7 @@ func (c *modelCommandColumns) Append(meta *schemas.Meta, m schemas.Message) {
 	c.colAccepted.add(e.Accepted)
 	c.colAnswer.add(e.Answer)
 	c.addMeta(meta)
-	c.count(e)
+	c.rows++
 }
 
 type modelVersionColumns struct {
@@ -488,7 +488,7 @@ func (c *modelVersionColumns) Append(meta *schemas.Meta, m schemas.Message) {
 	c.colReason.add(e.Reason)
 	c.colCodeVersion.add(e.CodeVersion)
 	c.addMeta(meta)
-	c.count(e)
+	c.rows++
 }
 
 type qualityReportColumns struct {
@@ -530,7 +530,7 @@ func (c *qualityReportColumns) Append(meta *schemas.Meta, m schemas.Message) {
 	c.colExamplesTotal.add(e.ExamplesTotal)
 	c.colLabels.add(e.Labels)
 	c.addMeta(meta)
-	c.count(e)
+	c.rows++
 }
 
 type rejectedColumns struct {
@@ -558,7 +558,7 @@ func (c *rejectedColumns) Append(meta *schemas.Meta, m schemas.Message) {
 	c.colDetail.add(e.Detail)
 	c.colScores.add(e.Scores)
 	c.addMeta(meta)
-	c.count(e)
+	c.rows++
 }
 
 type trainingExampleColumns struct {
@@ -616,7 +616,7 @@ func (c *trainingExampleColumns) Append(meta *schemas.Meta, m schemas.Message) {
 	c.colJudgedAt.add(e.JudgedAt)
 	c.colJudgement.add(e.Judgement)
 	c.addMeta(meta)
-	c.count(e)
+	c.rows++
 }
 
 type trainingRunColumns struct {
@@ -664,5 +664,5 @@ func (c *trainingRunColumns) Append(meta *schemas.Meta, m schemas.Message) {
 	c.colCodeVersion.add(e.CodeVersion)
 	c.colError.add(e.Error)
 	c.addMeta(meta)
-	c.count(e)
+	c.rows++
 }

@@ -9,29 +9,29 @@ import (
 	"github.com/millrace-io/millrace/schemas"
 )
 
-// Columns collects rows of one kind, by column, until they are sent as one batch.
+// Columns collects rows of one kind, by column, for a batch. It is flushed to the batch
+// every thousand rows or so: what it holds is then young, and little for the garbage
+// collector to look at.
 //
 // The strings, maps and slices of an appended message belong to the buffers until
-// Reset: the message may be read anew (its readers make new ones), but not be changed
+// Flush: the message may be read anew (its readers make new ones), but not be changed
 // in place.
 type Columns interface {
 	// Append adds a row. It panics on a message of another kind.
 	Append(meta *schemas.Meta, m schemas.Message)
-	// Rows and Bytes say how much was appended; Bytes by the events' Protobuf size.
+	// Rows says how many rows were appended since the last Flush or Reset.
 	Rows() int
-	Bytes() int
 	// Reset forgets the rows and keeps the room.
 	Reset()
-	// Send fills the batch, which was prepared with Insert, and sends it. The rows
-	// stay, for another try with another batch.
-	Send(b driver.Batch) error
+	// Flush moves the rows to the batch, which was prepared with Insert. Where it fails,
+	// the batch is spoilt.
+	Flush(b driver.Batch) error
 }
 
 // buffers is what the generated Columns have in common.
 type buffers struct {
-	all   []column // in the table's order
-	rows  int
-	bytes int
+	all  []column // in the table's order
+	rows int
 }
 
 // column is the buffer of one column.
@@ -40,31 +40,23 @@ type column interface {
 	reset()
 }
 
-func (b *buffers) Rows() int  { return b.rows }
-func (b *buffers) Bytes() int { return b.bytes }
+func (b *buffers) Rows() int { return b.rows }
 
 func (b *buffers) Reset() {
 	for _, c := range b.all {
 		c.reset()
 	}
-	b.rows, b.bytes = 0, 0
+	b.rows = 0
 }
 
-func (b *buffers) Send(batch driver.Batch) error {
+func (b *buffers) Flush(batch driver.Batch) error {
+	defer b.Reset()
 	for i, c := range b.all {
 		if err := c.fill(batch.Column(i)); err != nil {
 			return fmt.Errorf("clickhouse: fill column %d of a batch: %w", i, err)
 		}
 	}
-	if err := batch.Send(); err != nil {
-		return fmt.Errorf("clickhouse: send a batch of %d rows: %w", b.rows, err)
-	}
 	return nil
-}
-
-func (b *buffers) count(m schemas.Message) {
-	b.rows++
-	b.bytes += m.Size()
 }
 
 // plainColumn is for the types whose slices the driver takes without reflection a row.

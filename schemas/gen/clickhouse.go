@@ -86,7 +86,7 @@ func buffers(p *printer, set *Set) {
 		p.line("func (c *%s) Append(meta *schemas.Meta, m schemas.Message) {\ne := m.(*schemas.%s)", name, m.Name)
 		p.line("c.addEnvelope(&e.Envelope)")
 		bufferAdds(p, m)
-		p.line("c.addMeta(meta)\nc.count(e)\n}\n")
+		p.line("c.addMeta(meta)\nc.rows++\n}\n")
 	}
 }
 

@@ -102,7 +102,7 @@ func Stage(cfg Config, conn driver.Conn, database, storeID string, log *slog.Log
 		Name: "clickhouse", Inputs: sinks.Topics(), Store: storeID,
 		Limits: bus.Limits{MaxRecords: cfg.MaxRecords, MaxBytes: cfg.MaxBytes, Linger: cfg.Linger},
 		Open: func(context.Context, bus.Partition, *state.Partition) (bus.Task, error) {
-			return &task{conn: conn, database: database, log: log, names: sinks.TopicNames{}, tables: map[schemas.Kind]schemaclickhouse.Columns{}}, nil
+			return &task{conn: conn, database: database, log: log, names: sinks.TopicNames{}, tables: map[schemas.Kind]*table{}}, nil
 		},
 	}, nil
 }
@@ -112,39 +112,48 @@ type task struct {
 	database string
 	log      *slog.Logger
 	names    sinks.TopicNames
-	tables   map[schemas.Kind]schemaclickhouse.Columns
+	tables   map[schemas.Kind]*table
+}
+
+// table is what goes to one table of a batch.
+type table struct {
+	kind    schemas.Kind
+	records []*bus.Record
+	columns schemaclickhouse.Columns
+	event   schemas.Message // of the row that is appended
 }
 
 // Process implements bus.Task.
 func (t *task) Process(ctx context.Context, in []bus.Record, _ *bus.Output) error {
+	var order []*table // in which the kinds come
 	defer func() {
-		for _, c := range t.tables {
-			c.Reset()
+		for _, x := range order {
+			clear(x.records)
+			x.records = x.records[:0]
+			x.columns.Reset()
 		}
 	}()
-	var kinds []schemas.Kind // in the order in which they come
 	for i := range in {
 		r := &in[i]
-		m, err := sinks.Decode(r)
+		stored, err := sinks.Stored(r)
 		if err != nil {
 			return err
 		}
-		if m == nil {
+		if !stored {
 			continue
 		}
-		c := t.tables[r.Kind]
-		if c == nil {
-			c = schemaclickhouse.NewColumns(r.Kind)
-			t.tables[r.Kind] = c
+		x := t.tables[r.Kind]
+		if x == nil {
+			x = &table{kind: r.Kind, columns: schemaclickhouse.NewColumns(r.Kind), event: schemas.New(r.Kind)}
+			t.tables[r.Kind] = x
 		}
-		if c.Rows() == 0 {
-			kinds = append(kinds, r.Kind)
+		if len(x.records) == 0 {
+			order = append(order, x)
 		}
-		meta := sinks.Meta(r, t.names.Of(r.Origin.TopicID))
-		c.Append(&meta, m)
+		x.records = append(x.records, r)
 	}
-	for _, kind := range kinds {
-		if err := t.insert(ctx, kind, t.tables[kind]); err != nil {
+	for _, x := range order {
+		if err := t.insert(ctx, x); err != nil {
 			return err
 		}
 	}
@@ -152,34 +161,57 @@ func (t *task) Process(ctx context.Context, in []bus.Record, _ *bus.Output) erro
 }
 
 // insert tries until the rows are in: doing it twice stores them once.
-func (t *task) insert(ctx context.Context, kind schemas.Kind, c schemaclickhouse.Columns) error {
+func (t *task) insert(ctx context.Context, x *table) error {
 	var err error
 	for try, pause := 0, firstPause; try < insertTries; try, pause = try+1, 2*pause {
-		if err = t.send(ctx, kind, c); err == nil {
+		if err = t.send(ctx, x); err == nil {
 			return nil
 		}
 		if ctx.Err() != nil {
 			break
 		}
-		t.log.Warn("an insert failed; it is tried again", "table", kind, "rows", c.Rows(), "error", err)
+		t.log.Warn("an insert failed; it is tried again", "table", x.kind, "rows", len(x.records), "error", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):
 		}
 	}
-	return fmt.Errorf("clickhouse: insert %d rows into %s.%s: %w", c.Rows(), t.database, kind, err)
+	return fmt.Errorf("clickhouse: insert %d rows into %s.%s: %w", len(x.records), t.database, x.kind, err)
 }
 
-func (t *task) send(ctx context.Context, kind schemas.Kind, c schemaclickhouse.Columns) error {
+// flushRows is how many rows are decoded before they move into the driver's buffers.
+const flushRows = 1000
+
+func (t *task) send(ctx context.Context, x *table) error {
 	ctx, cancel := context.WithTimeout(ctx, insertTimeout)
 	defer cancel()
-	ctx = ch.Context(ctx, ch.WithColumnNamesAndTypes(schemaclickhouse.InsertTypes(kind)))
-	batch, err := t.conn.PrepareBatch(ctx, schemaclickhouse.Insert(t.database, kind))
+	ctx = ch.Context(ctx, ch.WithColumnNamesAndTypes(schemaclickhouse.InsertTypes(x.kind)))
+	batch, err := t.conn.PrepareBatch(ctx, schemaclickhouse.Insert(t.database, x.kind))
 	if err != nil {
 		return err
 	}
-	if err := c.Send(batch); err != nil {
+	if err := t.fill(batch, x); err != nil {
 		return errors.Join(err, batch.Abort())
+	}
+	if err := batch.Send(); err != nil {
+		return errors.Join(err, batch.Abort())
+	}
+	return nil
+}
+
+func (t *task) fill(batch driver.Batch, x *table) error {
+	x.columns.Reset() // of what an earlier try left
+	for i, r := range x.records {
+		if err := sinks.Decode(r, x.event); err != nil {
+			return err
+		}
+		meta := sinks.Meta(r, t.names.Of(r.Origin.TopicID))
+		x.columns.Append(&meta, x.event)
+		if x.columns.Rows() == flushRows || i == len(x.records)-1 {
+			if err := x.columns.Flush(batch); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -178,10 +178,10 @@ func (t *task) write(w io.Writer, g *group, first, end int64, in []bus.Record) e
 		parquetgo.KeyValueMetadata("millrace.topic_id", t.at.TopicID.String()),
 		parquetgo.KeyValueMetadata("millrace.partition", fmt.Sprint(t.at.Partition)),
 		parquetgo.KeyValueMetadata("millrace.range", fmt.Sprintf("%d-%d", first, end)))
+	m := schemas.New(g.file.Kind)
 	for _, i := range g.records {
 		r := &in[i]
-		m, err := sinks.Decode(r)
-		if err != nil {
+		if err := sinks.Decode(r, m); err != nil {
 			return err
 		}
 		meta := sinks.Meta(r, t.names.Of(r.Origin.TopicID))
