@@ -23,6 +23,8 @@ type model struct {
 	Passed     string `json:"passed,omitempty"`
 	HasModel   bool   `json:"has_model,omitempty"`
 	HasVersion bool   `json:"has_version,omitempty"`
+	// Rejected counts the latest versions, in a row, that did not pass their gates.
+	Rejected int `json:"rejected,omitempty"`
 
 	// Run is the latest run that was asked for, InFlight whether it has not ended yet.
 	Run      asked `json:"run"`
@@ -158,8 +160,9 @@ func (m *model) run(cfg Config, e *schemas.TrainingRun) {
 func (m *model) version(cfg Config, e *schemas.ModelVersion, step string) {
 	if step == trainers.StepRegistry {
 		m.HasVersion = true
+		m.Rejected++
 		if e.GatePassed {
-			m.Passed, m.HasModel = e.Version, true
+			m.Passed, m.HasModel, m.Rejected = e.Version, true, 0
 		}
 		return
 	}
@@ -230,7 +233,9 @@ const judgedShare = 20
 // grown says whether there is more to learn from by the factor of growth: by all that
 // there was at the last run, or by the judged examples alone. These are what is asked for
 // now, and there may be few of them beside many labelled texts of another time; no signal
-// need have said that they differ. The runs are as few as the logarithm of the examples.
+// need have said that they differ. Where what came of it was not better, the next such run
+// waits for more, by the factor once again. The runs are as few as the logarithm of the
+// examples.
 func (m *model) grown(cfg Config, c counts) bool {
 	more := c.total() - m.Last.total()
 	if more < max(cfg.GrowthFrom, cfg.Cooldown) {
@@ -238,7 +243,8 @@ func (m *model) grown(cfg Config, c counts) bool {
 	}
 	judged := c.Judged - m.Last.Judged
 	return float64(more) >= (cfg.Growth-1)*float64(m.Last.total()) ||
-		judged >= max(cfg.GrowthFrom, cfg.Cooldown, c.total()/judgedShare) && float64(judged) >= (cfg.Growth-1)*float64(m.Last.Judged)
+		judged >= max(cfg.GrowthFrom, cfg.Cooldown, c.total()/judgedShare) &&
+			float64(c.Judged) >= math.Pow(cfg.Growth, float64(1+m.Rejected))*float64(m.Last.Judged)
 }
 
 // ours says whether Millrace serves the model. Others are known by what was logged of

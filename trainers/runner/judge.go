@@ -48,8 +48,11 @@ func (w *work) evaluate(ctx context.Context) (map[string]float64, error) {
 }
 
 // judge asks candidates and champion about examples that none of them was trained on, and
-// lets the gate decide. Of two candidates the one counts that passes; of two that do, or
-// do not, the one that is right more often after the drift, by the same examples.
+// lets the gate decide. Of two candidates the one counts that was trained on all: it knows
+// more. The other one gives up all that was learned before the drift, and what little it
+// gains on the days since may be lost on those that come; it counts where it is better by
+// far, unless it alone does not pass. Where a drift has brought something new it falls behind; where one has
+// changed what is right, the gap is wide.
 func (w *work) judge(ctx context.Context) (*evaluation, error) {
 	champion, err := w.championSays(ctx)
 	if err != nil {
@@ -62,19 +65,36 @@ func (w *work) judge(ctx context.Context) (*evaluation, error) {
 			return nil, err
 		}
 		e.Gate = evaluate.Gate(w.cfg.Gate, w.answers(champion, e.Said), champion != nil)
-		e.Gate.Figures["after_alone"] = float64(i)
-		if best == nil || better(e.Gate, best.Gate) {
+		if len(w.candidates) > 1 {
+			e.Gate.Figures["after_alone"] = float64(i)
+		}
+		if best == nil {
+			best = e
+		} else if p := w.compare(e.Said, best.Said); (e.Gate.Passed || !best.Gate.Passed) && p.Candidate()-p.Champion() >= aloneGain && p.Better() <= aloneAlpha {
 			best = e
 		}
 	}
 	return best, nil
 }
 
-func better(a, b evaluate.Result) bool {
-	if a.Figures["after_n"] < b.Figures["after_n"] || a.Passed != b.Passed {
-		return a.Passed && a.Figures["after_n"] >= b.Figures["after_n"]
+// The model of the examples from after the drift alone must be right more often than that
+// of all by aloneGain, and the p value of the test that it is better be aloneAlpha at most.
+const (
+	aloneGain  = .05
+	aloneAlpha = .01
+)
+
+// compare counts where two candidates are right, over the examples from after the drift
+// that both were asked about.
+func (w *work) compare(one, other map[string]string) (p evaluate.Pairs) {
+	for i := range w.data.Examples {
+		x := &w.data.Examples[i]
+		a, asked := one[x.ContentHash]
+		if b, both := other[x.ContentHash]; asked && both && x.After {
+			p.Add(a == x.Label, b == x.Label)
+		}
 	}
-	return a.Figures["after_candidate"] > b.Figures["after_candidate"]
+	return p
 }
 
 // ask adds what a candidate says of the examples that may judge it.
