@@ -139,7 +139,7 @@ dataset_hash, examples, ranges, training_rules_version, labels, gate_passed, gat
 type judgedExample struct {
 	offset         int64
 	model, version string
-	revision       int64
+	judgement      int64 // how many of the inference's feedbacks have judged it; 0 where this one does not
 	right          *bool
 }
 
@@ -156,16 +156,25 @@ func (l *ledger) drifted() {
 		}
 	}
 	var log []judgedExample
+	judgements := map[string]int64{}
 	for _, r := range wholeLog(t, l.m.Kafka, "training.examples") {
 		var e schemas.TrainingExample
 		if err := e.Unmarshal(r.Value); err != nil {
 			t.Fatal(err)
 		}
-		log = append(log, judgedExample{r.Offset, e.Model, e.ModelVersion, e.Revision, known[row(e.Tenant, e.InferenceID, e.Revision)]})
+		x := judgedExample{r.Offset, e.Model, e.ModelVersion, 0, known[row(e.Tenant, e.InferenceID, e.Revision)]}
+		if x.right != nil {
+			judgements[row(e.Tenant, e.InferenceID)]++
+			x.judgement = judgements[row(e.Tenant, e.InferenceID)]
+		}
+		if e.Judgement != x.judgement {
+			t.Errorf("the example at %d is judgement %d of its inference, want %d", r.Offset, e.Judgement, x.judgement)
+		}
+		log = append(log, x)
 	}
 	count := func(model, version string, from, to int64) (q quality) {
 		for _, x := range log {
-			if x.model == model && x.version == version && x.revision == 1 && x.right != nil && x.offset >= from && x.offset < to {
+			if x.model == model && x.version == version && x.judgement == 1 && x.right != nil && x.offset >= from && x.offset < to {
 				q.examples++
 				if *x.right {
 					q.correct++
