@@ -197,8 +197,8 @@ func whyNot(ctx context.Context, c Config) string {
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	if _, down, err := readiness(ctx, at.HTTP); err == nil && down["inputs"] != "" {
-		return down["inputs"]
+	if answer, err := readiness(ctx, at.HTTP); err == nil && answer.Down["inputs"] != "" {
+		return answer.Down["inputs"]
 	}
 	return waiting
 }

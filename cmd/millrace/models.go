@@ -197,7 +197,7 @@ func (a *app) listModels(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	right := func(title string) console.Column { return console.Column{Title: title, Right: true} }
-	return console.Table(w, []console.Column{{Title: "MODEL"}, {Title: "VERSION"}, {Title: "STAGE"}, {Title: "SINCE (UTC)"}, {Title: "TRIGGER"}, right("TRAINED ON"), right("JUDGED"), right("RIGHT")}, rows)
+	return console.Table(w, []console.Column{{Title: "MODEL"}, {Title: "VERSION"}, {Title: "STAGE"}, {Title: "SINCE (UTC)"}, {Title: "TRIGGER"}, right("TRAINED ON"), right("REPORTED"), right("RIGHT")}, rows)
 }
 
 func (a *app) showVersion(ctx context.Context, w io.Writer, model, version string) error {

@@ -51,38 +51,45 @@ const readyTimeout = 5 * time.Second
 func printReadiness(ctx context.Context, w io.Writer, address string) {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	ready, down, err := readiness(ctx, address)
+	answer, err := readiness(ctx, address)
 	switch {
 	case err != nil:
 		fmt.Fprintf(w, "it does not answer: %v\n", err)
-	case ready:
+		return
+	case answer.Ready:
 		fmt.Fprintln(w, "every role is up")
-	default:
-		for role, why := range down {
-			fmt.Fprintf(w, "%s is down: %s\n", role, console.Clean(why))
-		}
+	}
+	for role, why := range answer.Down {
+		fmt.Fprintf(w, "%s is down: %s\n", role, console.Clean(why))
+	}
+	for _, why := range answer.Degraded {
+		fmt.Fprintln(w, console.Clean(why))
 	}
 }
 
-// readiness asks a running millrace, and says what is down, and why.
-func readiness(ctx context.Context, address string) (ready bool, down map[string]string, err error) {
+// readyAnswer is what /readyz says.
+type readyAnswer struct {
+	Ready bool              `json:"ready"`
+	Down  map[string]string `json:"down"`
+	// Degraded names what works, and not as it should.
+	Degraded map[string]string `json:"degraded"`
+}
+
+// readiness asks a running millrace.
+func readiness(ctx context.Context, address string) (answer readyAnswer, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz", http.NoBody)
 	if err != nil {
-		return false, nil, fmt.Errorf("ask %s: %w", address, err)
+		return answer, fmt.Errorf("ask %s: %w", address, err)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return false, nil, fmt.Errorf("ask %s: %w", address, err)
+		return answer, fmt.Errorf("ask %s: %w", address, err)
 	}
 	defer resp.Body.Close()
-	var answer struct {
-		Ready bool              `json:"ready"`
-		Down  map[string]string `json:"down"`
-	}
 	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		return false, nil, fmt.Errorf("ask %s: %w", address, err)
+		return answer, fmt.Errorf("ask %s: %w", address, err)
 	}
-	return answer.Ready, answer.Down, nil
+	return answer, nil
 }
 
 func (a *app) status(ctx context.Context, w io.Writer) error {

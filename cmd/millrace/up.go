@@ -228,7 +228,11 @@ func (a *app) ready(w http.ResponseWriter, h *health) {
 	if len(down) > 0 {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	_ = json.NewEncoder(w).Encode(map[string]any{"ready": len(down) == 0, "down": down}) // whoever hung up needs no answer
+	degraded := map[string]string{}
+	if problem := a.parts.models.Problem(a.cfg.Model); problem != "" {
+		degraded["models"] = problem
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"ready": len(down) == 0, "down": down, "degraded": degraded}) // whoever hung up needs no answer
 }
 
 // loopback lets through only whoever is on this machine.

@@ -126,6 +126,10 @@ func (p periods) queries() map[string]string {
 		}
 		rows += "SELECT count() AS n FROM " + table
 	}
+	const received = "SELECT sum(clean + rejected + duplicate + dead) FROM ledger WHERE topic = "
+	// What of training.examples a trigger asks to learn from, and where the change begins there.
+	const reach = "toInt64(splitByChar('-', arrayFirst(r -> startsWith(r, 'training.examples/'), ranges))[2])"
+	first := "(SELECT min(_offset) FROM training_examples WHERE event_time >= '" + change + "')"
 	return map[string]string{
 		"events_in":                  "SELECT sum(clean + rejected + duplicate + dead) FROM ledger WHERE topic IN ('raw.text', 'user.feedback')",
 		"outcomes":                   "SELECT topic, sum(clean), sum(rejected), sum(duplicate), sum(dead) FROM ledger WHERE topic IN ('raw.text', 'user.feedback') GROUP BY topic",
@@ -136,8 +140,12 @@ func (p periods) queries() map[string]string {
 		"accuracy.before":            accuracy("event_time < '" + change + "'"),
 		"accuracy.after":             accuracy("event_time >= '" + change + "' AND model_version = (SELECT argMin(model_version, _offset) FROM training_examples WHERE event_time >= '" + change + "')"),
 		"accuracy.recovered":         accuracy("event_time >= '" + last + "'"),
-		"feedbacks_to_first_trigger": "SELECT count() FROM training_examples WHERE event_time >= '" + change + "' AND _offset < (SELECT toInt64(splitByChar('-', arrayFirst(r -> startsWith(r, 'training.examples/'), argMin(ranges, _offset)))[2]) FROM drift_triggers WHERE reason = 'drift')",
-		"versions":                   "SELECT * FROM model_registry ORDER BY toUInt32(substring(version, 2))",
+		"texts":                      received + "'raw.text'",
+		"feedback":                   received + "'user.feedback'",
+		"triggers":                   "SELECT count() FROM drift_triggers",
+		"false_triggers":             "SELECT count() FROM drift_triggers WHERE reason = 'drift' AND " + reach + " <= " + first,
+		"feedbacks_to_first_trigger": "SELECT count() FROM training_examples WHERE event_time >= '" + change + "' AND _offset < (SELECT min(" + reach + ") FROM drift_triggers WHERE reason = 'drift' AND " + reach + " > " + first + ")",
+		"versions":                   versionsQuery,
 	}
 }
 
@@ -309,14 +317,16 @@ func examplesEnd(ranges []string) uint64 {
 	return end
 }
 
-func (r *Report) versions(ctx context.Context, conn driver.Conn) error {
-	const q = `SELECT version, argMax(stage, _offset), any(t.reason), argMax(examples, _offset), argMax(ranges, _offset),
+// versionsQuery asks for the versions with their triggers, gates and answers that were judged.
+const versionsQuery = `SELECT version, argMax(stage, _offset), any(t.reason), argMax(examples, _offset), argMax(ranges, _offset),
   argMax(gate, _offset), argMax(gate_passed, _offset), argMax(gate_detail, _offset), any(q.accuracy), any(q.judged)
 FROM model_versions AS v
 LEFT JOIN (SELECT event_id AS trigger, reason FROM drift_triggers) AS t ON t.trigger = v.trigger_id
 LEFT JOIN (SELECT model_version, avg(prediction = label) AS accuracy, toInt64(count()) AS judged FROM training_examples GROUP BY model_version) AS q ON q.model_version = v.version
 GROUP BY version ORDER BY toUInt32OrZero(substring(version, 2))`
-	rows, err := conn.Query(ctx, q)
+
+func (r *Report) versions(ctx context.Context, conn driver.Conn) error {
+	rows, err := conn.Query(ctx, versionsQuery)
 	if err != nil {
 		return fmt.Errorf("demo: ask for versions: %w", err)
 	}

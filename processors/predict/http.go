@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/segmentio/ksuid"
@@ -147,7 +148,7 @@ func (a *API) read(w http.ResponseWriter, r *http.Request) (q *question, status 
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(q); err != nil {
-		return nil, http.StatusBadRequest, fmt.Errorf("the body is not a JSON object with text or texts: %w", err)
+		return nil, http.StatusBadRequest, errors.New("the body is not a JSON object with text or texts: " + explain(err))
 	}
 	if d.More() {
 		return nil, http.StatusBadRequest, errors.New("the body is more than one JSON object")
@@ -162,6 +163,18 @@ func (a *API) read(w http.ResponseWriter, r *http.Request) (q *question, status 
 		return nil, http.StatusUnprocessableEntity, fmt.Errorf("there are %d texts; 1 to %d are answered", n, a.cfg.MaxTexts)
 	}
 	return q, 0, nil
+}
+
+// explain says of a decoding error what the field has and should have, in JSON's words.
+func explain(err error) string {
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &wrong) && wrong.Field == "":
+		return "it is a JSON " + wrong.Value
+	case errors.As(err, &wrong):
+		return fmt.Sprintf("%s is a JSON %s", wrong.Field, wrong.Value)
+	}
+	return strings.TrimPrefix(err.Error(), "json: ")
 }
 
 // one answers for a text, and returns the inference that is to be logged; nil where the

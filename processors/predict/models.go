@@ -31,6 +31,7 @@ type Models struct {
 	failed  prometheus.Counter
 
 	champions sync.Map // model -> *Loaded
+	problems  sync.Map // model -> why its champion is not in use, a string
 	ready     chan struct{}
 	once      sync.Once
 }
@@ -51,6 +52,15 @@ func (m *Models) Champion(model string) *Loaded {
 		return v.(*Loaded)
 	}
 	return nil
+}
+
+// Problem says why a model's champion is not in use, while another or none answers for
+// it; "" where all is well.
+func (m *Models) Problem(model string) string {
+	if p, ok := m.problems.Load(model); ok {
+		return p.(string)
+	}
+	return ""
 }
 
 // WaitReady waits until the log as it was at the start has been read.
@@ -131,6 +141,11 @@ func (m *Models) takeAll(ctx context.Context, all map[string]*wantedVersion) {
 	ready := true
 	for model, v := range all {
 		err := m.take(ctx, model, v)
+		if err == nil {
+			m.problems.Delete(model)
+		} else if ctx.Err() == nil {
+			m.problems.Store(model, fmt.Sprintf("champion %s of model %s cannot be loaded: %v", v.Version, model, err))
+		}
 		if errors.Is(err, objstore.ErrTampered) || errors.Is(err, objstore.ErrNotFound) {
 			m.standIn(ctx, model, v)
 		}
