@@ -35,14 +35,7 @@ func redactValue(s string) string {
 	for i := 0; i < len(s); { // it is valid JSON: strings and numbers end, brackets match
 		switch c := s[i]; {
 		case c == '"':
-			end := i + 1
-			for s[end] != '"' {
-				if s[end] == '\\' {
-					end++
-				}
-				end++
-			}
-			end++
+			end := stringEnd(s, i)
 			literal := s[i:end]
 			if clean := redactQuoted(literal, name); clean != literal {
 				replace(i, end, clean)
@@ -82,6 +75,16 @@ func redactValue(s string) string {
 	}
 	b.WriteString(s[kept:])
 	return b.String()
+}
+
+// stringEnd is where the string that begins at i, a valid one, has ended.
+func stringEnd(s string, i int) int {
+	for i++; s[i] != '"'; i++ {
+		if s[i] == '\\' {
+			i++
+		}
+	}
+	return i + 1
 }
 
 // literalTag is the tag that stands for a JSON number, "" where it may stay.
