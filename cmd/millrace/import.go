@@ -101,10 +101,12 @@ func runImport(ctx context.Context, env *environment, c Config, cfg importer.Con
 	}
 	path := importStatePath(c, files)
 	var before importState
-	if data, err := os.ReadFile(path); err == nil && !restart {
-		if err := json.Unmarshal(data, &before); err != nil {
-			return fmt.Errorf("read %s: %w (--restart begins at the beginning)", path, err)
+	if !restart {
+		if before, err = loadImport(path); err != nil {
+			fmt.Fprintf(env.stderr, "millrace import: how far the last import came cannot be read, so this one begins at the beginning, and what is there already is stored once: %v\n", err)
 		}
+	}
+	if before.Last != "" {
 		files.After = before.Last
 		fmt.Fprintf(env.stdout, "going on behind %s, where the last import was cut off (--restart begins at the beginning)\n", before.Last)
 	}
@@ -163,13 +165,30 @@ func badLister(live *console.Live) func(*importer.BadItem) {
 	}
 }
 
+// loadImport reads what saveImport wrote; it is empty where nothing was noted, or where
+// what was noted cannot be read.
+func loadImport(path string) (importState, error) {
+	var s importState
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	if err := json.Unmarshal(data, &s); err != nil {
+		return importState{}, fmt.Errorf("read %s: %w", path, err)
+	}
+	return s, nil
+}
+
 func saveImport(path string, s importState) error {
 	data, err := json.Marshal(s)
 	if err == nil {
 		err = os.MkdirAll(filepath.Dir(path), 0o700)
 	}
 	if err == nil {
-		err = os.WriteFile(path, data, 0o600)
+		err = writeFile(path, data)
 	}
 	if err != nil {
 		return fmt.Errorf("note how far the import came: %w", err)
