@@ -8,156 +8,78 @@ import (
 	"testing"
 )
 
-func random(rng *rand.Rand, n int) []float32 {
+func vector(rng *rand.Rand, n int) []float32 {
 	v := make([]float32, n)
 	for i := range v {
-		v[i] = rng.Float32()*2 - 1
+		v[i] = float32(rng.NormFloat64() * math.Pow(10, float64(rng.IntN(9)-4)))
 	}
 	return v
 }
 
-func someRows(rng *rand.Rand, table, n int) []uint32 {
-	rows := make([]uint32, n)
-	for i := range rows {
-		rows[i] = rng.Uint32N(uint32(table))
-	}
-	return rows
-}
-
-var widths = []int{1, 2, 3, 4, 5, 7, 8, 16, 150}
-
-// TestGatherAddTwins wants the same bits of both, at every width, with rows that repeat.
-func TestGatherAddTwins(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 1))
-	for _, width := range widths {
-		for _, stride := range []int{width, width + 1} {
-			table := random(rng, 100*stride)
-			rows := someRows(rng, 99, 257)
-			got := random(rng, width)
-			want := slices.Clone(got)
-			GatherAdd(got, table, stride, rows)
-			gatherAddPlain(want, table, stride, rows)
-			if !slices.Equal(got, want) {
-				t.Errorf("width %d, stride %d: got %v, want %v", width, stride, got, want)
+// TestAddScaled holds the loop against the sum in double precision, at every length up to
+// some, and sees that nothing behind it changes.
+func TestAddScaled(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for n := range 40 {
+		for range 50 {
+			a, x, y := float32(rng.NormFloat64()), vector(rng, n), vector(rng, n+3)
+			got := slices.Clone(y)
+			AddScaled(a, x, got)
+			for i := range x {
+				if exact := float64(y[i]) + float64(a)*float64(x[i]); math.Abs(float64(got[i])-exact) > 1e-6*(math.Abs(exact)+math.Abs(float64(y[i]))) {
+					t.Fatalf("element %d of %d: %g, want %g", i, n, got[i], exact)
+				}
+			}
+			if !slices.Equal(got[n:], y[n:]) {
+				t.Fatalf("%d elements: what lies behind them changed", n)
 			}
 		}
 	}
 }
 
-func TestGatherAddByHand(t *testing.T) {
-	sum := []float32{1, 1, 1}
-	GatherAdd(sum, []float32{1, 2, 3, 10, 20, 30}, 3, []uint32{1, 0, 1})
-	if want := []float32{22, 43, 64}; !slices.Equal(sum, want) {
-		t.Errorf("got %v, want %v", sum, want)
-	}
-}
-
-func TestGatherAddOutside(t *testing.T) {
-	for _, width := range widths {
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Errorf("width %d: a row behind the table's end was read", width)
-				}
-			}()
-			GatherAdd(make([]float32, width), make([]float32, 3*width), width, []uint32{3})
-		}()
-	}
-}
-
-func TestDescendByHand(t *testing.T) {
-	table := []float32{15, 1, 2, 3} // 15 + 1 = 16, whose fourth root is 2
-	Descend(table, 4, []uint32{0}, []float32{1, 0, -1}, Step{Rate: 1, Square: 1, Decay: .5})
-	if want := []float32{16, 1*.75 - .5, 2 * .75, 3*.75 + .5}; !slices.Equal(table, want) {
-		t.Errorf("got %v, want %v", table, want)
-	}
-}
-
-func TestExp(t *testing.T) {
-	for x := float32(-87.3); x < 88.7; x += .0117 {
-		want := math.Exp(float64(x))
-		if got := float64(Exp(x)); math.Abs(got-want)/want > 2.4e-7 {
-			t.Fatalf("Exp(%v) = %v, want %v", x, got, want)
+func TestAddScaledTooShort(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("a y that is too short is no panic")
 		}
-	}
-	inf := float32(math.Inf(1))
-	if got := []float32{Exp(0), Exp(-1000), Exp(1000), Exp(-inf)}; !slices.Equal(got, []float32{1, 0, inf, 0}) {
-		t.Errorf("Exp(0, -1000, 1000, -inf) = %v", got)
-	}
-	if got := Exp(float32(math.NaN())); got == got {
-		t.Errorf("Exp(NaN) = %v", got)
-	}
+	}()
+	AddScaled(1, make([]float32, 5), make([]float32, 4))
 }
 
 func TestSoftmax(t *testing.T) {
-	for _, n := range widths {
-		p := random(rand.New(rand.NewPCG(3, uint64(n))), n)
-		for i := range p {
-			p[i] *= 60
-		}
-		top := ArgMax(p)
+	rng := rand.New(rand.NewPCG(3, 4))
+	Softmax(nil)
+	for n := 1; n < 20; n++ {
+		scores := vector(rng, n)
+		scores[rng.IntN(n)] = 3e38 // the largest there is nearly
+		p := slices.Clone(scores)
 		Softmax(p)
 		var sum float64
-		for _, v := range p {
-			sum += float64(v)
+		for i := range p {
+			sum += float64(p[i])
+			for j := range p {
+				if scores[i] > scores[j] && p[i] < p[j] {
+					t.Errorf("score %g gets %g, score %g gets %g", scores[i], p[i], scores[j], p[j])
+				}
+			}
 		}
-		if math.Abs(sum-1) > 1e-5 || ArgMax(p) != top {
-			t.Errorf("%d scores: the sum is %v, the top moved from %d to %d", n, sum, top, ArgMax(p))
+		if math.Abs(sum-1) > 1e-5 {
+			t.Errorf("%d probabilities sum to %g", n, sum)
 		}
 	}
 	p := []float32{0, float32(math.Log(3))}
-	if Softmax(p); math.Abs(float64(p[0])-.25) > 1e-6 {
-		t.Errorf("softmax of 0 and ln 3 = %v, want .25 and .75", p)
+	Softmax(p)
+	if math.Abs(float64(p[0])-.25) > 1e-6 || math.Abs(float64(p[1])-.75) > 1e-6 {
+		t.Errorf("0 and log 3 give %v, want a quarter and three", p)
 	}
-	p = []float32{1, float32(math.NaN()), 2}
-	if Softmax(p); p[0] == p[0] {
-		t.Errorf("softmax with a NaN = %v, want NaN", p)
-	}
-	Softmax(nil)
 }
 
-func BenchmarkGatherAdd(b *testing.B) {
-	bench(b, "", GatherAdd)
-	bench(b, "plain/", gatherAddPlain)
-}
-
-func bench(b *testing.B, name string, f func(sum, table []float32, stride int, rows []uint32)) {
-	rng := rand.New(rand.NewPCG(4, 4))
-	for _, width := range []int{2, 3, 16, 150} {
-		b.Run(fmt.Sprintf("%swidth=%d", name, width), func(b *testing.B) {
-			table, rows := random(rng, 10_000*width), someRows(rng, 10_000, 1000)
-			sum := make([]float32, width)
-			b.ReportAllocs()
+func BenchmarkAddScaled(b *testing.B) {
+	for _, n := range []int{3, 150} {
+		x, y := make([]float32, n), make([]float32, n)
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			for b.Loop() {
-				f(sum, table, width, rows)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/row")
-		})
-	}
-}
-
-func BenchmarkDescend(b *testing.B) {
-	rng := rand.New(rand.NewPCG(5, 5))
-	for _, width := range []int{2, 3, 16, 150} {
-		b.Run(fmt.Sprintf("width=%d", width), func(b *testing.B) {
-			table, rows := make([]float32, 10_000*(width+1)), someRows(rng, 10_000, 1000)
-			grad := random(rng, width)
-			for b.Loop() {
-				Descend(table, width+1, rows, grad, Step{Rate: .01, Square: .001, Decay: .001})
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/row")
-		})
-	}
-}
-
-func BenchmarkSoftmax(b *testing.B) {
-	for _, width := range []int{3, 150} {
-		b.Run(fmt.Sprintf("width=%d", width), func(b *testing.B) {
-			scores := random(rand.New(rand.NewPCG(6, 6)), width)
-			p := make([]float32, width)
-			for b.Loop() {
-				copy(p, scores)
-				Softmax(p)
+				AddScaled(.5, x, y)
 			}
 		})
 	}

@@ -1,8 +1,9 @@
 package classifier
 
 import (
-	"math"
 	"sync"
+
+	"github.com/millrace-io/millrace/kernels"
 )
 
 // Model is a trained classifier. It is read only: any number of goroutines may ask it.
@@ -61,34 +62,10 @@ func (m *Model) probabilities(s *scratch, text string) {
 	n := len(m.labels)
 	for _, f := range s.extractor.features(text) {
 		if row, ok := m.rows.find(f.hash); ok {
-			axpy(f.value, m.weight[row*n:][:n], s.scores)
+			kernels.AddScaled(f.value, m.weight[row*n:][:n], s.scores)
 		}
 	}
-	softmax(s.scores)
-}
-
-// axpy adds a times x to y, of the same length.
-func axpy(a float32, x, y []float32) {
-	y = y[:len(x)]
-	for i, v := range x {
-		y[i] += a * v
-	}
-}
-
-// softmax turns scores into probabilities, in place.
-func softmax(s []float32) {
-	top := s[0]
-	for _, v := range s[1:] {
-		top = max(top, v)
-	}
-	var sum float32
-	for i, v := range s {
-		s[i] = float32(math.Exp(float64(v - top)))
-		sum += s[i]
-	}
-	for i := range s {
-		s[i] /= sum
-	}
+	kernels.Softmax(s.scores)
 }
 
 // table numbers feature hashes: open addressing with linear probing over a power of two.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/millrace-io/millrace/kernels"
 	"github.com/millrace-io/millrace/trainers"
 )
 
@@ -196,9 +197,9 @@ func (s *shard) epoch(t *trainer, epoch int, number uint64) {
 		rate := float32(t.cfg.LearningRate * (1 - float64(epoch*len(order)+n)/total))
 		clear(s.scores)
 		for _, f := range t.texts[e] {
-			axpy(f.value, s.weight[int(f.hash)*labels:][:labels], s.scores)
+			kernels.AddScaled(f.value, s.weight[int(f.hash)*labels:][:labels], s.scores)
 		}
-		softmax(s.scores)
+		kernels.Softmax(s.scores)
 		s.scores[t.answers[e]]--
 		var norm float32
 		for i := range s.scores {
@@ -208,7 +209,7 @@ func (s *shard) epoch(t *trainer, epoch int, number uint64) {
 		for _, f := range t.texts[e] {
 			s.square[f.hash] += norm * f.value * f.value
 			step := -rate * f.value / (float32(math.Sqrt(float64(s.square[f.hash]))) + adaEpsilon)
-			axpy(step, s.scores, s.weight[int(f.hash)*labels:][:labels])
+			kernels.AddScaled(step, s.scores, s.weight[int(f.hash)*labels:][:labels])
 		}
 	}
 }
@@ -230,7 +231,7 @@ func (t *trainer) merge(shards []*shard) {
 	before := slices.Clone(t.square)
 	for _, s := range shards {
 		for _, row := range s.touched {
-			axpy(1/count[row], s.weight[int(row)*labels:][:labels], t.model.weight[int(row)*labels:][:labels])
+			kernels.AddScaled(1/count[row], s.weight[int(row)*labels:][:labels], t.model.weight[int(row)*labels:][:labels])
 			t.square[row] += s.square[row] - before[row]
 		}
 	}
