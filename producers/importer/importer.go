@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync"
 	"time"
 
 	"github.com/millrace-io/millrace/internal/bus"
@@ -67,6 +68,19 @@ type Deps struct {
 	Acknowledged func(Item, bus.Position)
 }
 
+// grace is how long an import that is cut off waits for what was sent already.
+const grace = time.Second
+
+// run is one import on its way. All of it but wait is of one goroutine, that of the source.
+type run struct {
+	cfg   Config
+	deps  Deps
+	p     Progress
+	queue []waiting
+	sent  chan *client.Result // to wait
+	acks  chan error          // from wait, in the order of queue; never full
+}
+
 // waiting is an event whose acknowledgement is waited for.
 type waiting struct {
 	item   Item
@@ -79,35 +93,38 @@ func Run(ctx context.Context, cfg Config, deps Deps, source iter.Seq2[Item, erro
 	if cfg.MaxInFlight < 1 || cfg.Rate < 0 {
 		return Progress{}, fmt.Errorf("importer: max in flight must be positive and the rate not negative, got %d, %g", cfg.MaxInFlight, cfg.Rate)
 	}
-	var p Progress
-	var queue []waiting
-	// settle waits for the oldest until at most n are left.
-	settle := func(n int) error {
-		for len(queue) > n {
-			w := queue[0]
-			queue = queue[1:]
-			if err := w.result.Wait(ctx); err != nil {
-				return fmt.Errorf("importer: %s: %w", w.item.Place, err)
-			}
-			p.Events++
-			p.Bytes += w.item.Bytes
-			p.Last = w.item.Place
-			if deps.Acknowledged != nil {
-				topic, partition, offset := w.result.Position()
-				deps.Acknowledged(w.item, bus.Position{Partition: bus.Partition{Topic: topic, Partition: partition}, Offset: offset})
-			}
-			if deps.Progress != nil {
-				deps.Progress(p)
-			}
-		}
-		return nil
+	// Never are more than MaxInFlight and the one just sent on their way.
+	r := &run{cfg: cfg, deps: deps, sent: make(chan *client.Result, cfg.MaxInFlight+1), acks: make(chan error, cfg.MaxInFlight+1)}
+	// What is acknowledged when ctx ends counts, and what was sent may yet be.
+	late, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, giveUp) })
+	var waiter sync.WaitGroup
+	waiter.Go(func() { r.wait(late) })
+	defer func() {
+		stop()
+		giveUp()
+		close(r.sent)
+		waiter.Wait()
+	}()
+	err := r.read(ctx, source)
+	return r.p, err
+}
+
+// wait waits for the events one after the other.
+func (r *run) wait(ctx context.Context) {
+	for result := range r.sent {
+		r.acks <- result.Wait(ctx)
 	}
+}
+
+func (r *run) read(ctx context.Context, source iter.Seq2[Item, error]) error {
 	began, sent := time.Now(), 0
 	for item, err := range source {
 		if err == nil {
-			var r *client.Result
-			if r, err = deps.Client.Send(ctx, item.Event); err == nil {
-				queue = append(queue, waiting{item, r})
+			var result *client.Result
+			if result, err = r.deps.Client.Send(ctx, item.Event); err == nil {
+				r.queue = append(r.queue, waiting{item, result})
+				r.sent <- result
 				sent++
 			} else if ctx.Err() == nil && !errors.Is(err, client.ErrClosed) {
 				err = &BadItem{item.Place, err, item.Bytes}
@@ -115,38 +132,88 @@ func Run(ctx context.Context, cfg Config, deps Deps, source iter.Seq2[Item, erro
 		}
 		var bad *BadItem
 		switch {
-		case errors.As(err, &bad) && !cfg.Strict:
-			p.Bad++
-			p.Bytes += bad.Bytes
-			if deps.Bad != nil {
-				deps.Bad(bad)
+		case errors.As(err, &bad) && !r.cfg.Strict:
+			r.p.Bad++
+			r.p.Bytes += bad.Bytes
+			if r.deps.Bad != nil {
+				r.deps.Bad(bad)
 			}
-			continue
 		case err != nil:
-			return p, errors.Join(err, settle(0))
+			return errors.Join(err, r.settle(0))
 		}
-		if err := settle(cfg.MaxInFlight); err != nil {
-			return p, err
+		if err := r.settle(r.cfg.MaxInFlight); err != nil {
+			return err
 		}
-		if err := pace(ctx, cfg.Rate, began, sent); err != nil {
-			return p, errors.Join(err, settle(0))
+		if err := r.pace(ctx, began, sent); err != nil {
+			return err
 		}
 	}
-	return p, settle(0)
+	return r.settle(0)
 }
 
-func pace(ctx context.Context, rate float64, began time.Time, sent int) error {
-	if rate == 0 {
-		return ctx.Err()
+// settle waits for the oldest until at most n are left, and takes what else is
+// acknowledged: a slow import, or a small one, is to know how far it came too.
+func (r *run) settle(n int) error {
+	for len(r.queue) > n {
+		if err := r.take(<-r.acks); err != nil {
+			return err
+		}
 	}
-	wait := time.Until(began.Add(time.Duration(float64(sent) / rate * float64(time.Second))))
+	for {
+		select {
+		case ack := <-r.acks:
+			if err := r.take(ack); err != nil {
+				return err
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+// take counts the oldest.
+func (r *run) take(ack error) error {
+	w := r.queue[0]
+	r.queue = r.queue[1:]
+	if ack != nil {
+		return fmt.Errorf("importer: %s: %w", w.item.Place, ack)
+	}
+	r.p.Events++
+	r.p.Bytes += w.item.Bytes
+	r.p.Last = w.item.Place
+	if r.deps.Acknowledged != nil {
+		topic, partition, offset := w.result.Position()
+		r.deps.Acknowledged(w.item, bus.Position{Partition: bus.Partition{Topic: topic, Partition: partition}, Offset: offset})
+	}
+	if r.deps.Progress != nil {
+		r.deps.Progress(r.p)
+	}
+	return nil
+}
+
+// pace waits until the next event is due, and takes what is acknowledged meanwhile.
+func (r *run) pace(ctx context.Context, began time.Time, sent int) error {
+	var wait time.Duration
+	if r.cfg.Rate > 0 {
+		wait = time.Until(began.Add(time.Duration(float64(sent) / r.cfg.Rate * float64(time.Second))))
+	}
+	if ctx.Err() != nil {
+		return errors.Join(ctx.Err(), r.settle(0))
+	}
 	if wait <= 0 {
-		return ctx.Err()
-	}
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(wait):
 		return nil
+	}
+	due := time.After(wait)
+	for {
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), r.settle(0))
+		case ack := <-r.acks:
+			if err := r.take(ack); err != nil {
+				return err
+			}
+		case <-due:
+			return nil // whether ctx has ended is seen at the next event
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -125,5 +126,57 @@ func TestRun(t *testing.T) {
 	}
 	if _, err := Run(t.Context(), Config{MaxInFlight: 1, Strict: true}, deps, f.Items()); err == nil || !strings.Contains(err.Error(), "a.jsonl:3") {
 		t.Fatalf("a strict import gave %v", err)
+	}
+}
+
+// TestRunTells acknowledges as it goes: an import that is slow is told of before it has
+// read all, and one that is cut off knows all that was acknowledged.
+func TestRunTells(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, bus.RawText))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	c, err := client.New(cluster.ListenAddrs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const all = 30
+	item := func(n int) Item {
+		return Item{Event: &schemas.Text{Text: "a text"}, Place: fmt.Sprintf("f:%d", n)}
+	}
+	given, first := 0, 0
+	slow := func(yield func(Item, error) bool) {
+		for given = 1; given <= all; given++ {
+			if !yield(item(given), nil) {
+				return
+			}
+		}
+	}
+	told := func(p Progress) {
+		if first == 0 {
+			first = given
+		}
+	}
+	p, err := Run(t.Context(), Config{MaxInFlight: 1000, Rate: 60}, Deps{Client: c, Progress: told}, slow)
+	if err != nil || p.Events != all || first > all/2 {
+		t.Errorf("a slow import: %d of %d events were read when the first was told of; %+v, %v", first, all, p, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cut := func(yield func(Item, error) bool) {
+		for n := 1; n <= all; n++ {
+			if !yield(item(n), nil) {
+				return
+			}
+		}
+		if err := c.Flush(t.Context()); err != nil {
+			t.Error(err)
+		}
+		cancel()
+		yield(item(all+1), nil)
+	}
+	p, err = Run(ctx, Config{MaxInFlight: 1000}, Deps{Client: c}, cut)
+	if !errors.Is(err, context.Canceled) || p.Events < all || p.Last != fmt.Sprintf("f:%d", p.Events) {
+		t.Errorf("an import that was cut off behind %d acknowledged events told %+v, %v", all, p, err)
 	}
 }
