@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"strings"
 )
 
 func printHelp(w io.Writer) {
@@ -38,7 +37,7 @@ func groups() []group {
 		{"Run", []*command{demoCommand(), upCommand(), importCommand()}},
 		{"Ask", []*command{sqlCommand(), statusCommand(), traceCommand(), verifyCommand()}},
 		{"Models", []*command{modelsCommand(), trainCommand()}},
-		{"Set up", []*command{configCommand(), completionCommand(), versionCommand()}},
+		{"Set up", []*command{configCommand(), completionCommand(), versionCommand(), helpCommand()}},
 	}
 }
 
@@ -93,6 +92,25 @@ func editDistance(a, b string) int {
 	return row[len(b)]
 }
 
+func helpCommand() *command {
+	return &command{name: "help", args: "[COMMAND]", summary: "Show this, or a command's flags.",
+		define: func(*flag.FlagSet) func(context.Context, *environment, []string) error {
+			return func(_ context.Context, env *environment, args []string) error {
+				if len(args) == 0 {
+					printHelp(env.stdout)
+					return nil
+				}
+				c := find(args[0])
+				if c == nil {
+					fmt.Fprintf(env.stderr, "millrace help: there is no command %q%s\n", args[0], didYouMean("", args[0], commandNames()))
+					return errUsage
+				}
+				c.usage(env.stdout)
+				return nil
+			}
+		}}
+}
+
 func versionCommand() *command {
 	return &command{name: "version", summary: "Print the version.",
 		define: func(*flag.FlagSet) func(context.Context, *environment, []string) error {
@@ -101,49 +119,4 @@ func versionCommand() *command {
 				return err
 			}
 		}}
-}
-
-func completionCommand() *command {
-	return &command{name: "completion", args: "bash|zsh|fish", summary: "Print a shell's completion script.",
-		help: "Load it with: source <(millrace completion bash)",
-		define: func(*flag.FlagSet) func(context.Context, *environment, []string) error {
-			return func(_ context.Context, env *environment, args []string) error {
-				if len(args) != 1 {
-					fmt.Fprintln(env.stderr, "millrace completion: name a shell: bash, zsh or fish")
-					return errUsage
-				}
-				return printCompletion(env.stdout, args[0])
-			}
-		}}
-}
-
-func printCompletion(w io.Writer, shell string) error {
-	names := commandNames()
-	flags := map[string][]string{}
-	for _, c := range commands() {
-		fs := flag.NewFlagSet(c.name, flag.ContinueOnError)
-		c.define(fs)
-		fs.VisitAll(func(f *flag.Flag) { flags[c.name] = append(flags[c.name], "--"+f.Name) })
-	}
-	switch shell {
-	case "bash", "zsh":
-		if shell == "zsh" {
-			fmt.Fprint(w, "autoload -U +X bashcompinit && bashcompinit\n")
-		}
-		fmt.Fprintf(w, "_millrace() {\n  local cur=${COMP_WORDS[COMP_CWORD]}\n  if [ $COMP_CWORD -eq 1 ]; then COMPREPLY=($(compgen -W %q -- \"$cur\")); return; fi\n  case ${COMP_WORDS[1]} in\n", strings.Join(names, " "))
-		for _, n := range names {
-			fmt.Fprintf(w, "  %s) COMPREPLY=($(compgen -f -W %q -- \"$cur\"));;\n", n, strings.Join(flags[n], " "))
-		}
-		fmt.Fprint(w, "  esac\n}\ncomplete -o filenames -F _millrace millrace\n")
-	case "fish":
-		for _, c := range commands() {
-			fmt.Fprintf(w, "complete -c millrace -n __fish_use_subcommand -a %s -d %q\n", c.name, c.summary)
-			for _, f := range flags[c.name] {
-				fmt.Fprintf(w, "complete -c millrace -n '__fish_seen_subcommand_from %s' -l %s\n", c.name, strings.TrimPrefix(f, "--"))
-			}
-		}
-	default:
-		return fmt.Errorf("there is no completion for %q: bash, zsh and fish have one", shell)
-	}
-	return nil
 }

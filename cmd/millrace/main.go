@@ -62,15 +62,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	switch args[0] {
-	case "help", "-h", "-help", "--help":
-		if len(args) > 1 {
-			if c := find(args[1]); c != nil {
-				c.usage(stdout)
-				return exitOK
-			}
-		}
-		printHelp(stdout)
-		return exitOK
+	case "-h", "-help", "--help":
+		args = append([]string{"help"}, args[1:]...)
+	case "-version", "--version":
+		args = append([]string{"version"}, args[1:]...)
 	}
 	c := find(args[0])
 	if c == nil {
