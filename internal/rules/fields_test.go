@@ -9,8 +9,7 @@ import (
 )
 
 // TestTextFields checks that whatever a producer may say of a text arrives in its clean
-// form: a field that is added to text.proto has one of its name in clean_text.proto, and
-// Text carries it over.
+// form: what stands in both definitions, and what the generator carries over.
 func TestTextFields(t *testing.T) {
 	r, err := New(DefaultConfig())
 	if err != nil {
@@ -44,7 +43,7 @@ func TestTextFields(t *testing.T) {
 		}
 		switch field := clean.FieldByName(f.Name); {
 		case !field.IsValid():
-			t.Errorf("Text has a field %s and CleanText has none: what producers say there would be lost; add it to clean_text.proto", f.Name)
+			t.Errorf("Text has a field %s and CleanText has none: what producers say there would be lost", f.Name)
 		case !reflect.DeepEqual(field.Interface(), v.FieldByIndex(f.Index).Interface()):
 			t.Errorf("field %s is %v in a text and %v in its clean form: carry it over in Rules.Text", f.Name, v.FieldByIndex(f.Index), field)
 		}

@@ -96,6 +96,7 @@ func (r *Rules) Text(in *schemas.Text, out *schemas.CleanText) Verdict {
 	arrived := out.ArrivedAt
 	*out = schemas.CleanText{Envelope: in.Envelope, ContentType: short(in.ContentType), Language: short(in.Language), Label: short(in.Label)}
 	out.ArrivedAt, out.RulesVersion = arrived, r.version
+	out.Carry(in, short)
 	if v := r.eventTime(&out.Envelope); !v.Clean() {
 		return v
 	}

@@ -15,6 +15,9 @@ func events(set *Set, files map[string][]byte) error {
 			envelopeForms(p, m)
 		} else {
 			eventForms(p, set, m)
+			if err := carry(p, m); err != nil {
+				return err
+			}
 		}
 		name := m.File + ".gen.go"
 		source, err := p.source(name)

@@ -138,11 +138,13 @@ func TestWrongDefinitionsAreRefused(t *testing.T) {
 	for _, c := range []struct{ file, old, new, want string }{
 		{"text.proto", `name: "text"`, `name: "feedback"`, "kind"},
 		{"text.proto", `option (table) = {name: "text", input: true};`, ``, "names no kind"},
-		{"text.proto", "bytes data = 3;", "bytes data = 3 [(column) = {json: true}];", "for strings"},
-		{"text.proto", "bytes data = 3;", "float data = 3;", "not generated"},
-		{"text.proto", "bytes data = 3;", "string data = 3 [(column) = {time: true}];", "time is an int64"},
-		{"text.proto", "bytes data = 3;", "map<int64, string> data = 3;", "keys"},
-		{"text.proto", "bytes data = 3;", `string data = 3 [(column) = {aliases: ["id"]}];`, `by "id"`},
+		{"text.proto", "bytes data = 3 [(column) = {consumed: true}];", "bytes data = 3 [(column) = {json: true}];", "for strings"},
+		{"text.proto", "bytes data = 3 [(column) = {consumed: true}];", "float data = 3;", "not generated"},
+		{"text.proto", "bytes data = 3 [(column) = {consumed: true}];", "string data = 3 [(column) = {time: true}];", "time is an int64"},
+		{"text.proto", "bytes data = 3 [(column) = {consumed: true}];", "map<int64, string> data = 3;", "keys"},
+		{"text.proto", "bytes data = 3 [(column) = {consumed: true}];", `string data = 3 [(column) = {aliases: ["id"]}];`, `by "id"`},
+		{"text.proto", "bytes data = 3 [(column) = {consumed: true}];", "bytes data = 3;", "carried by hand"},
+		{"clean_text.proto", `carries: "Text"`, `carries: "Txt"`, "carries Txt"},
 		{"rejected.proto", `"rule", "arrived_at"`, `"scores"`, "ordered by scores"},
 	} {
 		dir := t.TempDir()
@@ -161,9 +163,57 @@ func TestWrongDefinitionsAreRefused(t *testing.T) {
 		if err := os.WriteFile(path, []byte(changed), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := load(dir); err == nil || !strings.Contains(err.Error(), c.want) {
+		set, err := load(dir)
+		if err == nil {
+			err = events(set, map[string][]byte{})
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q in %s: %v, want a word on %q", c.new, c.file, err, c.want)
 		}
+	}
+}
+
+// TestCarried checks that a field that is added to a text is one of its clean form too,
+// with its comment and options, under a number of its own.
+func TestCarried(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(schemasDir, "proto"))); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "text.proto")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := strings.LastIndexByte(string(text), '}')
+	added := "  // What the customer pays,\n  // by plan.\n  string tier = 8 [(column) = {\n    low_cardinality: true, max_bytes: 8}];\n  repeated string tags = 9;\n"
+	if err := os.WriteFile(path, []byte(string(text[:end])+added+string(text[end:])), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	set, err := load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []Field
+	for _, m := range set.Messages {
+		if m.Name == "CleanText" {
+			for _, f := range m.Fields[len(m.Fields)-2:] {
+				got = append(got, *f)
+			}
+		}
+	}
+	if f := got[0]; f.Name != "tier" || f.Number != 1008 || f.MaxBytes != 8 || !f.LowCardinality || oneLine(f.Comment) != "What the customer pays, by plan." {
+		t.Errorf("the text's field is carried as %+v", f)
+	}
+	if f := got[1]; f.Name != "tags" || f.Number != 1009 || f.Type.Name != "Strings" {
+		t.Errorf("the text's field is carried as %+v", f)
+	}
+	files := map[string][]byte{}
+	if err := events(set, files); err != nil {
+		t.Fatal(err)
+	}
+	if code := string(files["clean_text.gen.go"]); !strings.Contains(code, "m.Tier = clean(from.Tier)") || !strings.Contains(code, "clean(s)") {
+		t.Errorf("it is not taken over:\n%s", code)
 	}
 }
 

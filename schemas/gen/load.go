@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,6 +34,7 @@ type Message struct {
 	OrderBy []string
 	Input   bool
 	Claim   bool
+	Carries string
 }
 
 // Stored says whether the message has a table and a folder in the lake.
@@ -90,8 +93,29 @@ func compile(dir string) (linker.Files, error) {
 		names[i] = filepath.Base(path)
 	}
 	slices.Sort(names)
+	files, err := compileSources(dir, names, nil)
+	if err != nil {
+		return nil, err
+	}
+	sources, err := carried(dir, files)
+	if err != nil || len(sources) == 0 {
+		return files, err
+	}
+	return compileSources(dir, names, sources)
+}
+
+// compileSources reads the definitions; those in sources instead of their files.
+func compileSources(dir string, names []string, sources map[string]string) (linker.Files, error) {
 	compiler := protocompile.Compiler{
-		Resolver:       protocompile.WithStandardImports(&protocompile.SourceResolver{ImportPaths: []string{dir}}),
+		Resolver: protocompile.WithStandardImports(&protocompile.SourceResolver{
+			ImportPaths: []string{dir},
+			Accessor: func(path string) (io.ReadCloser, error) {
+				if rel, err := filepath.Rel(dir, path); err == nil && sources[rel] != "" {
+					return io.NopCloser(strings.NewReader(sources[rel])), nil
+				}
+				return os.Open(path)
+			},
+		}),
 		SourceInfoMode: protocompile.SourceInfoStandard,
 	}
 	files, err := compiler.Compile(context.Background(), names...)
@@ -141,6 +165,7 @@ func newMessage(file linker.File, d protoreflect.MessageDescriptor) (*Message, e
 		m.OrderBy = o.strings("order_by")
 		m.Input = o.bool("input")
 		m.Claim = o.bool("claim")
+		m.Carries = o.string("carries")
 	}
 	for i := range d.Fields().Len() {
 		fd := d.Fields().Get(i)
