@@ -186,7 +186,7 @@ func TestCarried(t *testing.T) {
 		t.Fatal(err)
 	}
 	end := strings.LastIndexByte(string(text), '}')
-	added := "  // What the customer pays,\n  // by plan.\n  string tier = 8 [(column) = {\n    low_cardinality: true, max_bytes: 8}];\n  repeated string tags = 9;\n"
+	added := "  // What the customer pays,\n  // by plan.\n  string of_the_test = 801 [(column) = {\n    low_cardinality: true, max_bytes: 8}];\n  repeated string many_of_the_test = 802;\n"
 	if err := os.WriteFile(path, []byte(string(text[:end])+added+string(text[end:])), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -202,17 +202,17 @@ func TestCarried(t *testing.T) {
 			}
 		}
 	}
-	if f := got[0]; f.Name != "tier" || f.Number != 1008 || f.MaxBytes != 8 || !f.LowCardinality || oneLine(f.Comment) != "What the customer pays, by plan." {
+	if f := got[0]; f.Name != "of_the_test" || f.Number != 1801 || f.MaxBytes != 8 || !f.LowCardinality || oneLine(f.Comment) != "What the customer pays, by plan." {
 		t.Errorf("the text's field is carried as %+v", f)
 	}
-	if f := got[1]; f.Name != "tags" || f.Number != 1009 || f.Type.Name != "Strings" {
+	if f := got[1]; f.Name != "many_of_the_test" || f.Number != 1802 || f.Type.Name != "Strings" {
 		t.Errorf("the text's field is carried as %+v", f)
 	}
 	files := map[string][]byte{}
 	if err := events(set, files); err != nil {
 		t.Fatal(err)
 	}
-	if code := string(files["clean_text.gen.go"]); !strings.Contains(code, "m.Tier = clean(from.Tier)") || !strings.Contains(code, "clean(s)") {
+	if code := string(files["clean_text.gen.go"]); !strings.Contains(code, "m.OfTheTest = clean(from.OfTheTest)") || !strings.Contains(code, "clean(s)") {
 		t.Errorf("it is not taken over:\n%s", code)
 	}
 }
