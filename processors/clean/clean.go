@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -44,7 +43,6 @@ type Deps struct {
 	Rules *rules.Rules
 	// Tenant is given to events that name none.
 	Tenant  string
-	Log     *slog.Logger
 	Metrics prometheus.Registerer
 	Clock   func() time.Time
 }
@@ -67,7 +65,7 @@ func Stage(cfg Config, deps Deps) (bus.Stage, error) {
 	return bus.Stage{
 		Name: "clean", Inputs: []string{bus.RawText, bus.InferenceLogs, bus.UserFeedback}, Limits: bus.DefaultLimits(),
 		Open: func(_ context.Context, p bus.Partition, st *state.Partition) (bus.Task, error) {
-			t := &task{cfg: cfg, deps: deps, at: p, verdicts: verdicts, ids: ids{st: st, window: cfg.IDWindow}, out: bus.Interactions}
+			t := &task{deps: deps, at: p, verdicts: verdicts, ids: ids{st: st, window: cfg.IDWindow}, out: bus.Interactions}
 			switch p.Topic {
 			case bus.RawText:
 				t.event, t.out = new(schemas.Text), bus.CleanText
@@ -85,7 +83,6 @@ func Stage(cfg Config, deps Deps) (bus.Stage, error) {
 
 // task cleans one partition.
 type task struct {
-	cfg      Config
 	deps     Deps
 	at       bus.Partition
 	verdicts *prometheus.CounterVec

@@ -23,7 +23,7 @@ func newStage(t testing.TB, clock func() time.Time) bus.Stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Stage(DefaultConfig(), Deps{Rules: r, Tenant: "house", Log: bustest.Log(), Metrics: prometheus.NewRegistry(), Clock: clock})
+	s, err := Stage(DefaultConfig(), Deps{Rules: r, Tenant: "house", Metrics: prometheus.NewRegistry(), Clock: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
