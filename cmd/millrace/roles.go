@@ -114,7 +114,7 @@ func (a *app) stages(name string, p *parts) ([]bus.Stage, error) {
 	case "rollout":
 		return one(rollout.Stage(rollout.Config{Loop: cfg.Loop}, rollout.Deps{Log: a.log, Metrics: a.metrics}))
 	case "clickhouse":
-		return one(clickhouse.Stage(cfg.Sinks.ClickHouse, a.conn, cfg.ClickHouse.Database, a.stores.ClickHouse, a.log))
+		return one(clickhouse.Stage(cfg.Sinks.ClickHouse, clickhouse.NewInserter(a.conn, cfg.ClickHouse.Database), a.stores.ClickHouse, a.log))
 	case "parquet":
 		return one(parquet.Stage(cfg.Sinks.Parquet, a.objects, a.stores.Lake, a.log))
 	}

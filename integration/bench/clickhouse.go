@@ -105,7 +105,7 @@ func clickhouseMillrace(ctx context.Context, t task) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	stage, err := clickhouse.Stage(clickhouse.DefaultConfig(), conn, database, "", slog.New(slog.DiscardHandler))
+	stage, err := clickhouse.Stage(clickhouse.DefaultConfig(), clickhouse.NewInserter(conn, database), "", slog.New(slog.DiscardHandler))
 	if err != nil {
 		return result{}, err
 	}

@@ -9,7 +9,6 @@ package clickhouse
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -21,7 +20,6 @@ import (
 	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/internal/state"
 	"github.com/millrace-io/millrace/schemas"
-	schemaclickhouse "github.com/millrace-io/millrace/schemas/clickhouse"
 	"github.com/millrace-io/millrace/sinks"
 )
 
@@ -91,8 +89,8 @@ func open(dsn string, settings ch.Settings) (driver.Conn, error) {
 	return conn, nil
 }
 
-// Stage is the sink into database over conn; storeID is the database's, by StoreID.
-func Stage(cfg Config, conn driver.Conn, database, storeID string, log *slog.Logger) (bus.Stage, error) {
+// Stage is the sink into a database; storeID is the database's, by StoreID.
+func Stage(cfg Config, into Inserter, storeID string, log *slog.Logger) (bus.Stage, error) {
 	if err := cfg.Validate(); err != nil {
 		return bus.Stage{}, err
 	}
@@ -100,35 +98,30 @@ func Stage(cfg Config, conn driver.Conn, database, storeID string, log *slog.Log
 		Name: "clickhouse", Inputs: sinks.Topics(), Store: storeID,
 		Limits: bus.Limits{MaxRecords: cfg.MaxRecords, MaxBytes: cfg.MaxBytes, Linger: cfg.Linger},
 		Open: func(context.Context, bus.Partition, *state.Partition) (bus.Task, error) {
-			return &task{conn: conn, database: database, log: log, names: sinks.TopicNames{}, tables: map[schemas.Kind]*table{}}, nil
+			return &task{into: into, log: log, byKind: map[schemas.Kind]*rows{}}, nil
 		},
 	}, nil
 }
 
 type task struct {
-	conn     driver.Conn
-	database string
-	log      *slog.Logger
-	names    sinks.TopicNames
-	tables   map[schemas.Kind]*table
+	into   Inserter
+	log    *slog.Logger
+	byKind map[schemas.Kind]*rows
 }
 
-// table is what goes to one table of a batch.
-type table struct {
+// rows are what goes to one table of a batch.
+type rows struct {
 	kind    schemas.Kind
 	records []*bus.Record
-	columns schemaclickhouse.Columns
-	event   schemas.Message // of the row that is appended
 }
 
 // Process implements bus.Task.
 func (t *task) Process(ctx context.Context, in []bus.Record, _ *bus.Output) error {
-	var order []*table // in which the kinds come
+	var order []*rows // in which the kinds come
 	defer func() {
 		for _, x := range order {
 			clear(x.records)
 			x.records = x.records[:0]
-			x.columns.Reset()
 		}
 	}()
 	for i := range in {
@@ -140,10 +133,10 @@ func (t *task) Process(ctx context.Context, in []bus.Record, _ *bus.Output) erro
 		if !stored {
 			continue
 		}
-		x := t.tables[r.Kind]
+		x := t.byKind[r.Kind]
 		if x == nil {
-			x = &table{kind: r.Kind, columns: schemaclickhouse.NewColumns(r.Kind), event: schemas.New(r.Kind)}
-			t.tables[r.Kind] = x
+			x = &rows{kind: r.Kind}
+			t.byKind[r.Kind] = x
 		}
 		if len(x.records) == 0 {
 			order = append(order, x)
@@ -151,7 +144,7 @@ func (t *task) Process(ctx context.Context, in []bus.Record, _ *bus.Output) erro
 		x.records = append(x.records, r)
 	}
 	for _, x := range order {
-		if err := t.insert(ctx, x); err != nil {
+		if err := insert(ctx, t.into, x.kind, x.records, t.log); err != nil {
 			return err
 		}
 	}
@@ -159,57 +152,20 @@ func (t *task) Process(ctx context.Context, in []bus.Record, _ *bus.Output) erro
 }
 
 // insert tries until the rows are in: doing it twice stores them once.
-func (t *task) insert(ctx context.Context, x *table) error {
+func insert(ctx context.Context, into Inserter, kind schemas.Kind, records []*bus.Record, log *slog.Logger) error {
 	var err error
 	for try, pause := 0, firstPause; try < insertTries; try, pause = try+1, 2*pause {
-		if err = t.send(ctx, x); err == nil {
+		if err = into.Insert(ctx, kind, records); err == nil {
 			return nil
 		}
 		if ctx.Err() != nil {
 			break
 		}
-		t.log.Warn("an insert failed; it is tried again", "table", x.kind, "rows", len(x.records), "error", err)
+		log.Warn("an insert failed; it is tried again", "table", kind, "rows", len(records), "error", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):
 		}
 	}
-	return fmt.Errorf("clickhouse: insert %d rows into %s.%s: %w", len(x.records), t.database, x.kind, err)
-}
-
-// flushRows is how many rows are decoded before they move into the driver's buffers.
-const flushRows = 1000
-
-func (t *task) send(ctx context.Context, x *table) error {
-	ctx, cancel := context.WithTimeout(ctx, insertTimeout)
-	defer cancel()
-	ctx = ch.Context(ctx, ch.WithColumnNamesAndTypes(schemaclickhouse.InsertTypes(x.kind)))
-	batch, err := t.conn.PrepareBatch(ctx, schemaclickhouse.Insert(t.database, x.kind))
-	if err != nil {
-		return err
-	}
-	if err := t.fill(batch, x); err != nil {
-		return errors.Join(err, batch.Abort())
-	}
-	if err := batch.Send(); err != nil {
-		return errors.Join(err, batch.Abort())
-	}
-	return nil
-}
-
-func (t *task) fill(batch driver.Batch, x *table) error {
-	x.columns.Reset() // of what an earlier try left
-	for i, r := range x.records {
-		if err := sinks.Decode(r, x.event); err != nil {
-			return err
-		}
-		meta := sinks.Meta(r, t.names.Of(r.Origin.TopicID))
-		x.columns.Append(&meta, x.event)
-		if x.columns.Rows() == flushRows || i == len(x.records)-1 {
-			if err := x.columns.Flush(batch); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return fmt.Errorf("clickhouse: insert %d rows into %s: %w", len(records), kind, err)
 }
