@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs the foreign clients that the integration tests use: kcat into the system,
-# Python's and Java's into a cache folder: CACHE/venv and CACHE/jdbc. What is there is
-# kept; a folder counts only where it was made from the list that is here now.
+# Python's, Java's and an Apache Kafka into a cache folder: CACHE/venv, CACHE/jdbc and
+# CACHE/kafka. What is there is kept; a folder counts only where it was made from the list
+# that is here now.
 set -eu
 cache=${1:?usage: setup.sh CACHE}
 here=$(cd "$(dirname "$0")" && pwd)
@@ -38,9 +39,13 @@ if ! made "$cache/venv" "$here/requirements.txt"; then
   cp "$here/requirements.txt" "$cache/venv/.made-from"
 fi
 
-if ! made "$cache/jdbc" "$here/jdbc/pom.xml"; then
-  echo "installing Java's client"
-  rm -rf "$cache/jdbc"
-  mvn --quiet --batch-mode -Dstyle.color=never --file "$here/jdbc/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$cache/jdbc"
-  cp "$here/jdbc/pom.xml" "$cache/jdbc/.made-from"
-fi
+# jars FOLDER: what the pom in FOLDER names, and what that needs.
+jars() {
+  made "$cache/$1" "$here/$1/pom.xml" && return
+  rm -rf "${cache:?}/$1"
+  mvn --quiet --batch-mode -Dstyle.color=never --file "$here/$1/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$cache/$1"
+  cp "$here/$1/pom.xml" "$cache/$1/.made-from"
+}
+echo "Java's client and Apache Kafka, where they are not there yet"
+jars jdbc
+jars kafka
