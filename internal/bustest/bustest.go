@@ -308,6 +308,11 @@ func (o *Objects) CreateFunc(ctx context.Context, key string, write func(io.Writ
 	return o.around(func() error { return o.Store.CreateFunc(ctx, key, write) })
 }
 
+// Hold implements objstore.Store.
+func (o *Objects) Hold(ctx context.Context, key string, data []byte) error {
+	return o.around(func() error { return o.Store.Hold(ctx, key, data) })
+}
+
 // Delete implements objstore.Store.
 func (o *Objects) Delete(ctx context.Context, key string) error {
 	return o.around(func() error { return o.Store.Delete(ctx, key) })

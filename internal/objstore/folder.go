@@ -243,6 +243,25 @@ func (s *FolderStore) List(ctx context.Context, prefix string) iter.Seq2[Info, e
 	}
 }
 
+// Hold implements Store, by a rename.
+func (s *FolderStore) Hold(ctx context.Context, key string, data []byte) error {
+	name, err := s.file(key)
+	if err != nil {
+		return err
+	}
+	info, err := os.Lstat(name)
+	if absent(err) || err == nil && info.IsDir() {
+		err = ErrNotFound
+	}
+	if err == nil {
+		err = s.disk.Replace(name, 0o644, data)
+	}
+	if err != nil {
+		return fmt.Errorf("objects: hold %s: %w", key, err)
+	}
+	return ctx.Err()
+}
+
 // Delete implements Store.
 func (s *FolderStore) Delete(_ context.Context, key string) error {
 	name, err := s.file(key)

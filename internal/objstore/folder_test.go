@@ -113,7 +113,7 @@ func TestBadKeys(t *testing.T) {
 	for _, key := range []string{"", ".", "..", "/a", "../a", "a/../b", "a/../../b", "a//b", "a/", "./a", "a\\b", "a\x00b", "a/.tmp-1", ".tmp-1"} {
 		_, getErr := s.Get(ctx, key)
 		_, openErr := s.Open(ctx, key)
-		for what, err := range map[string]error{"create": s.Create(ctx, key, nil), "get": getErr, "open": openErr, "delete": s.Delete(ctx, key)} {
+		for what, err := range map[string]error{"create": s.Create(ctx, key, nil), "hold": s.Hold(ctx, key, nil), "get": getErr, "open": openErr, "delete": s.Delete(ctx, key)} {
 			if err == nil || !strings.Contains(err.Error(), "is no key") || !strings.Contains(err.Error(), fmt.Sprintf("%q", key)) {
 				t.Errorf("%s %q: %v; want an error that says it is no key", what, key, err)
 			}
@@ -256,6 +256,48 @@ func TestOpenReadsAnywhere(t *testing.T) {
 	buf := make([]byte, 3)
 	if _, err := o.ReadAt(buf, 4); err != nil || string(buf) != "456" || o.Size() != 10 {
 		t.Errorf("%q of %d bytes, %v", buf, o.Size(), err)
+	}
+}
+
+// TestHold empties an object: who has it open reads on, its name stays taken, and a full
+// disk does not keep anybody from it.
+func TestHold(t *testing.T) {
+	s, dir := folder(t)
+	ctx := t.Context()
+	for _, key := range []string{"a/none", "a"} {
+		if err := s.Hold(ctx, key, nil); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), key) {
+			t.Errorf("hold of %s, which is no object: %v", key, err)
+		}
+		if err := s.Create(ctx, "a/b", []byte("all of it")); err != nil && !errors.Is(err, ErrExists) {
+			t.Fatal(err)
+		}
+	}
+	before, err := s.Open(ctx, "a/b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer before.Close()
+	s.disk.Usage = func(string) (vfs.DiskUsage, error) { return vfs.DiskUsage{AvailBytes: disk.Reserve}, nil }
+	synced := syncs(s)
+	for range 2 {
+		if err := s.Hold(ctx, "a/b", []byte("-")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := filepath.Join(dir, "a"); !slices.Equal(*synced, []string{want, want}) {
+		t.Errorf("synced %v, want %s twice", *synced, want)
+	}
+	if data, err := io.ReadAll(io.NewSectionReader(before, 0, before.Size())); err != nil || string(data) != "all of it" {
+		t.Errorf("who had it open reads %q, %v", data, err)
+	}
+	if data, err := s.Get(ctx, "a/b"); err != nil || string(data) != "-" {
+		t.Errorf("it holds %q, %v", data, err)
+	}
+	if err := s.Create(ctx, "a/b", []byte("anew")); !errors.Is(err, ErrExists) {
+		t.Errorf("its name is taken, and a writer gets %v", err)
+	}
+	if got := files(t, dir); !slices.Equal(got, []string{"a/b"}) {
+		t.Errorf("there are %v", got)
 	}
 }
 

@@ -33,8 +33,8 @@ type Object interface {
 
 // Store keeps objects. Keys are slash-separated, relative, without ".." in them.
 //
-// An object that exists is never replaced: whoever wants to change a thing writes
-// another object.
+// An object that exists is never replaced, but by Hold: whoever wants to change a thing
+// writes another object.
 type Store interface {
 	// Create writes a new object. It is durable when Create returns nil. Of any number
 	// of writers of one key, one gets nil and the others ErrExists.
@@ -47,7 +47,12 @@ type Store interface {
 	Open(ctx context.Context, key string) (Object, error)
 	// List yields the objects whose key begins with prefix, in the order of their keys.
 	List(ctx context.Context, prefix string) iter.Seq2[Info, error]
-	// Delete removes an object; none there is no error. Only checkpoints and requests
-	// are ever deleted.
+	// Hold replaces an object by one that keeps its name taken, so that no Create of a
+	// writer that comes late makes it anew: what was compacted, or has expired, is emptied
+	// so. It is durable when Hold returns nil, may be repeated, and returns ErrNotFound
+	// where there is no object. Who has the object open keeps reading what it was.
+	Hold(ctx context.Context, key string, data []byte) error
+	// Delete removes an object; none there is no error. Only checkpoints, requests and
+	// the notes that a further one has made void are ever deleted.
 	Delete(ctx context.Context, key string) error
 }

@@ -40,7 +40,13 @@ func parquet(set *Set, files map[string][]byte) error {
 	for _, m := range stored(set) {
 		p.line("case schemas.Kind%s:\nreturn newWriter(w, set%sRow, options)", m.Name, m.Name)
 	}
-	p.line("}\nreturn nil\n}")
+	p.line("}\nreturn nil\n}\n")
+	p.line("// NewReader reads a file of the kind; nil for a kind that is not stored.")
+	p.line("func NewReader(f *parquet.File, k schemas.Kind) (Reader, error) {\nswitch k {")
+	for _, m := range stored(set) {
+		p.line("case schemas.Kind%s:\nreturn newReader(f, func(r *%sRow) (*schemas.Meta, schemas.Message) { return &r.Meta, r.Event() })", m.Name, m.Name)
+	}
+	p.line("}\nreturn nil, nil\n}")
 	source, err := p.source(name)
 	files[name] = source
 	return err

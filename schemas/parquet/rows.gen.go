@@ -1324,3 +1324,36 @@ func NewWriter(w io.Writer, k schemas.Kind, options ...parquet.WriterOption) Wri
 	}
 	return nil
 }
+
+// NewReader reads a file of the kind; nil for a kind that is not stored.
+func NewReader(f *parquet.File, k schemas.Kind) (Reader, error) {
+	switch k {
+	case schemas.KindCleanText:
+		return newReader(f, func(r *CleanTextRow) (*schemas.Meta, schemas.Message) { return &r.Meta, r.Event() })
+	case schemas.KindDeadLetter:
+		return newReader(f, func(r *DeadLetterRow) (*schemas.Meta, schemas.Message) { return &r.Meta, r.Event() })
+	case schemas.KindDriftSignal:
+		return newReader(f, func(r *DriftSignalRow) (*schemas.Meta, schemas.Message) { return &r.Meta, r.Event() })
+	case schemas.KindDriftTrigger:
+		return newReader(f, func(r *DriftTriggerRow) (*schemas.Meta, schemas.Message) { return &r.Meta, r.Event() })
+	case schemas.KindDuplicate:
+		return newReader(f, func(r *DuplicateRow) (*schemas.Meta, schemas.Message) { return &r.Meta, r.Event() })
+	case schemas.KindFeedback:
+		return newReader(f, func(r *FeedbackRow) (*schemas.Meta, schemas.Message) { return &r.Meta, r.Event() })
+	case schemas.KindInference:
+		return newReader(f, func(r *InferenceRow) (*schemas.Meta, schemas.Message) { return &r.Meta, r.Event() })
+	case schemas.KindModelCommand:
+		return newReader(f, func(r *ModelCommandRow) (*schemas.Meta, schemas.Message) { return &r.Meta, r.Event() })
+	case schemas.KindModelVersion:
+		return newReader(f, func(r *ModelVersionRow) (*schemas.Meta, schemas.Message) { return &r.Meta, r.Event() })
+	case schemas.KindQualityReport:
+		return newReader(f, func(r *QualityReportRow) (*schemas.Meta, schemas.Message) { return &r.Meta, r.Event() })
+	case schemas.KindRejected:
+		return newReader(f, func(r *RejectedRow) (*schemas.Meta, schemas.Message) { return &r.Meta, r.Event() })
+	case schemas.KindTrainingExample:
+		return newReader(f, func(r *TrainingExampleRow) (*schemas.Meta, schemas.Message) { return &r.Meta, r.Event() })
+	case schemas.KindTrainingRun:
+		return newReader(f, func(r *TrainingRunRow) (*schemas.Meta, schemas.Message) { return &r.Meta, r.Event() })
+	}
+	return nil, nil
+}

@@ -153,3 +153,81 @@ func BenchmarkWriter(b *testing.B) {
 		b.Fatal(err)
 	}
 }
+
+// read returns what a file holds of a kind.
+func read(data []byte, k schemas.Kind) (metas []schemas.Meta, events []schemas.Message, err error) {
+	f, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := NewReader(f, k)
+	if err != nil {
+		return nil, nil, err
+	}
+	for {
+		meta, m, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return metas, events, r.Close()
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		metas, events = append(metas, *meta), append(events, m)
+	}
+}
+
+// TestReader reads files of every kind; what is written of what was read must be the same
+// file.
+func TestReader(t *testing.T) {
+	for _, k := range schemas.StoredKinds() {
+		for _, rows := range []int{0, 1, rowsAtOnce, 3*rowsAtOnce + 5} {
+			data := written(t, k, rows)
+			metas, events, err := read(data, k)
+			if err != nil || len(events) != rows {
+				t.Fatalf("%s: %d rows of %d: %v", k, len(events), rows, err)
+			}
+			var again bytes.Buffer
+			w := NewWriter(&again, k, parquet.KeyValueMetadata("range", "[0, 9)"))
+			for i, m := range events {
+				meta, want := event(k, i)
+				if metas[i] != *meta || !bytes.Equal(m.MarshalAppend(nil), want.MarshalAppend(nil)) {
+					t.Fatalf("%s: row %d:\n got %+v %+v\nwant %+v %+v", k, i, metas[i], m, *meta, want)
+				}
+				if err := w.Write(&metas[i], m); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := w.Close(); err != nil || !bytes.Equal(again.Bytes(), data) {
+				t.Errorf("%s: the file of what was read of %d rows differs, %v", k, rows, err)
+			}
+		}
+	}
+}
+
+// TestOtherVersions reads a file that lacks columns, and one that has a column which is
+// not known.
+func TestOtherVersions(t *testing.T) {
+	type old struct {
+		Tenant string `parquet:"tenant"`
+		Offset int64  `parquet:"_offset"`
+	}
+	type newer struct {
+		old
+		Shade string `parquet:"shade"`
+	}
+	var file bytes.Buffer
+	if err := parquet.Write(&file, []old{{"acme", 7}, {"beta", 8}}); err != nil {
+		t.Fatal(err)
+	}
+	metas, events, err := read(file.Bytes(), schemas.KindRejected)
+	if err != nil || len(events) != 2 || metas[1] != (schemas.Meta{Offset: 8}) || events[1].Env().Tenant != "beta" || events[1].(*schemas.Rejected).Rule != "" {
+		t.Errorf("a file of fewer columns: %+v, %+v, %v", metas, events, err)
+	}
+	file.Reset()
+	if err := parquet.Write(&file, []newer{{old{"acme", 7}, "blue"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := read(file.Bytes(), schemas.KindRejected); !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), "shade") {
+		t.Errorf("a file of a column that is not known: %v; want ErrNewer and the column's name", err)
+	}
+}
