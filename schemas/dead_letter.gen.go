@@ -9,7 +9,7 @@ type DeadLetter struct {
 	// The input topic of the record.
 	Topic string
 	// The class of the error: invalid_json, invalid_protobuf, invalid_field,
-	// missing_field, id_conflict, too_large.
+	// missing_field, unknown_field, id_conflict, too_large.
 	Reason string
 	// The field and what is wrong with it; without the event's content.
 	Detail string

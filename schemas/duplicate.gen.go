@@ -2,17 +2,17 @@
 
 package schemas
 
-// Duplicate is the verdict on a post that stands elsewhere: a repeated id, or a
-// record that was written again under its right key.
+// Duplicate is the verdict on a post that stands elsewhere: a repeated id, a
+// record that was written again under its right key, or a second replay.
 type Duplicate struct {
 	Envelope
 	// The input topic of the record.
 	Topic string
-	// "repeated" or "rekeyed".
+	// "repeated", "rekeyed" or "replayed".
 	Reason string
-	// The partition of the first post of the id (repeated only).
+	// The partition of the first post of the id, or of the first replay (not of rekeyed).
 	FirstPartition int32
-	// The offset of the first post of the id (repeated only).
+	// The offset of the first post of the id, or of the first replay (not of rekeyed).
 	FirstOffset int64
 }
 

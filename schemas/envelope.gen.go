@@ -30,6 +30,9 @@ type Envelope struct {
 	RulesVersion string
 	// Behind clean: when it arrived, by the log's clock.
 	ArrivedAt Micros
+	// Behind clean, of a verdict on a replay: the input record that it replays, as
+	// topic id:partition:offset, which are that record's _origin columns.
+	ReplayOf string
 }
 
 func (m *Envelope) size() (n int) {
@@ -46,6 +49,7 @@ func (m *Envelope) size() (n int) {
 	n += sizeString(11<<3|2, m.ContentHash)
 	n += sizeString(12<<3|2, m.RulesVersion)
 	n += sizeMicros(13<<3|0, m.ArrivedAt)
+	n += sizeString(14<<3|2, m.ReplayOf)
 	return n
 }
 
@@ -63,6 +67,7 @@ func (m *Envelope) marshalAppend(b []byte) []byte {
 	b = putString(b, 11<<3|2, m.ContentHash)
 	b = putString(b, 12<<3|2, m.RulesVersion)
 	b = putMicros(b, 13<<3|0, m.ArrivedAt)
+	b = putString(b, 14<<3|2, m.ReplayOf)
 	return b
 }
 
@@ -95,6 +100,8 @@ func (m *Envelope) unmarshal(w *wireReader) {
 			m.RulesVersion = w.readString("rules_version")
 		case 13:
 			m.ArrivedAt = w.readMicros("arrived_at")
+		case 14:
+			m.ReplayOf = w.readString("replay_of")
 		default:
 			w.skip()
 		}
@@ -115,6 +122,7 @@ func (m *Envelope) appendJSON(b []byte) []byte {
 	b = jsonString(b, `"content_hash":`, m.ContentHash)
 	b = jsonString(b, `"rules_version":`, m.RulesVersion)
 	b = jsonMicros(b, `"arrived_at":`, m.ArrivedAt)
+	b = jsonString(b, `"replay_of":`, m.ReplayOf)
 	return b
 }
 
@@ -147,6 +155,8 @@ func (m *Envelope) readJSON(r *jsonReader, key string) bool {
 		r.skip("rules_version")
 	case "arrived_at", "arrivedAt":
 		r.skip("arrived_at")
+	case "replay_of", "replayOf":
+		r.skip("replay_of")
 	default:
 		return false
 	}
@@ -193,6 +203,9 @@ func (m *Envelope) checkValues() error {
 	if !m.ArrivedAt.inRange() {
 		return timeOutOfRange("arrived_at")
 	}
+	if len(m.ReplayOf) > 64 {
+		return tooLarge("replay_of", 64, len(m.ReplayOf))
+	}
 	return nil
 }
 
@@ -229,6 +242,9 @@ func (m *Envelope) checkText() error {
 	}
 	if !validString(m.RulesVersion) {
 		return notUTF8("rules_version")
+	}
+	if !validString(m.ReplayOf) {
+		return notUTF8("replay_of")
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func checkDecoded(t *testing.T, m Message, err error) {
 		t.Fatalf("DecodeJSON of %s: %v", text, err)
 	}
 	e := m.Env()
-	e.ContentHash, e.RulesVersion, e.ArrivedAt = "", "", 0 // computed: not read from JSON
+	e.ContentHash, e.RulesVersion, e.ArrivedAt, e.ReplayOf = "", "", 0, "" // computed: not read from JSON
 	if b, want := again.AppendJSON(nil), m.AppendJSON(nil); !bytes.Equal(b, want) {
 		t.Fatalf("JSON\n got %s\nwant %s", b, want)
 	}

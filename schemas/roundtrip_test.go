@@ -39,7 +39,7 @@ func TestJSONRoundTrip(t *testing.T) {
 	for _, k := range Kinds() {
 		want := filled(k)
 		e := want.Env()
-		e.ContentHash, e.RulesVersion, e.ArrivedAt = "", "", 0 // computed: not read from JSON
+		e.ContentHash, e.RulesVersion, e.ArrivedAt, e.ReplayOf = "", "", 0, "" // computed: not read from JSON
 		b := want.AppendJSON(nil)
 		text := bytes.Clone(b)
 		got := filled(k)

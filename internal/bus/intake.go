@@ -39,10 +39,12 @@ func (in *intake) take(r *kgo.Record) (rec Record, counts bool) {
 	}
 	rec = Record{
 		Partition: in.at, Offset: r.Offset, Timestamp: r.Timestamp, Key: r.Key, Value: r.Value,
-		ContentType: string(header(r, HeaderContentType)), Unreadable: unreadable(r),
+		ContentType: contentType(r), Unreadable: unreadable(r), Attempt: 1,
 		Origin: Origin{TopicID: in.at.TopicID, Partition: in.at.Partition, Offset: r.Offset},
 	}
-	if !in.input {
+	if in.input {
+		rec.Replay, rec.Attempt = in.replay(r)
+	} else {
 		rec.Kind = kindOf(header(r, HeaderKind))
 	}
 	l, derived := in.link(r)
@@ -85,7 +87,7 @@ func (in *intake) link(r *kgo.Record) (link, bool) {
 	if h == nil {
 		return link{}, false
 	}
-	if in.input && !macEqual(header(r, HeaderMAC), mac(in.bus.cfg.Secret, in.at.Topic, h, r.Key, r.Value)) {
+	if in.input && !macEqual(header(r, HeaderMAC), mac(in.bus.cfg.Secret, saysOrigin, in.at.Topic, in.at.Partition, h, r.Key, r.Value)) {
 		in.forged.Inc()
 		return link{}, false
 	}
@@ -95,6 +97,14 @@ func (in *intake) link(r *kgo.Record) (link, bool) {
 		return link{}, false
 	}
 	return l, true
+}
+
+// contentType is what a record says that its value is.
+func contentType(r *kgo.Record) string {
+	if h := header(r, HeaderContentType); len(h) <= maxContentType {
+		return string(h)
+	}
+	return ""
 }
 
 // stepName gives one string for each step's name.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"math"
 	"math/big"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -20,6 +21,10 @@ const (
 	// HeaderContentType is the producer's: what the value of an input is.
 	HeaderContentType = "content-type"
 )
+
+// maxContentType bounds the content type that is kept of a record; a longer one names
+// nothing that is known here.
+const maxContentType = 256
 
 // What a content type says of a value.
 const (
@@ -53,15 +58,20 @@ type link struct {
 	prev place // none for a stretch's first
 }
 
-// appendLink encodes l: version, step, topic id, partition, offset, index, and the
-// previous place as differences (0 in place of a difference: there is none).
+// appendOrigin encodes o: version, step, topic id, partition, offset, index.
+func appendOrigin(b []byte, o Origin) []byte {
+	b = append(b, originVersion, byte(len(o.Step)))
+	b = append(b, o.Step...)
+	b = append(b, o.TopicID[:]...)
+	b = binary.AppendUvarint(b, uint64(o.Partition))
+	b = binary.AppendUvarint(b, uint64(o.Offset))
+	return binary.AppendUvarint(b, uint64(o.Index))
+}
+
+// appendLink encodes l: its origin, and the previous place with its offset raised by one
+// (0: there is none).
 func appendLink(b []byte, l link) []byte {
-	b = append(b, originVersion, byte(len(l.Step)))
-	b = append(b, l.Step...)
-	b = append(b, l.TopicID[:]...)
-	b = binary.AppendUvarint(b, uint64(l.Partition))
-	b = binary.AppendUvarint(b, uint64(l.Offset))
-	b = binary.AppendUvarint(b, uint64(l.Index))
+	b = appendOrigin(b, l.Origin)
 	b = binary.AppendUvarint(b, uint64(l.prev.offset+1))
 	return binary.AppendUvarint(b, uint64(l.prev.index))
 }
@@ -74,44 +84,67 @@ func OriginHeader(o Origin) kgo.RecordHeader {
 
 var errOrigin = errors.New("bus: malformed origin header")
 
-// parseLink decodes what appendLink wrote. step gives the one string for a step's name,
-// so that a reader does not allocate it for every record.
-func parseLink(b []byte, step func([]byte) string) (link, error) {
-	var l link
-	if len(b) < 2 || b[0] != originVersion || len(b) < 2+int(b[1])+len(l.TopicID) {
-		return l, errOrigin
+// parseOrigin decodes what appendOrigin wrote, and returns what is behind it. step gives
+// the one string for a step's name, so that a reader does not allocate it for every
+// record.
+func parseOrigin(b []byte, step func([]byte) string) (o Origin, rest []byte, err error) {
+	if len(b) < 2 || b[0] != originVersion || len(b) < 2+int(b[1])+len(o.TopicID) {
+		return o, nil, errOrigin
 	}
 	n := 2 + int(b[1])
-	l.Step = step(b[2:n])
-	b = b[n:]
-	copy(l.TopicID[:], b)
-	b = b[len(l.TopicID):]
-	var v [5]uint64
-	for i := range v {
-		x, n := binary.Uvarint(b)
-		if n <= 0 || x > 1<<62 {
-			return l, errOrigin
-		}
-		v[i], b = x, b[n:]
+	o.Step = step(b[2:n])
+	b = b[n+copy(o.TopicID[:], b[n:]):]
+	v, b, ok := uvarints(b, 3)
+	if !ok || v[0] > math.MaxInt32 || v[2] > math.MaxInt32 {
+		return o, nil, errOrigin
 	}
-	if len(b) != 0 || l.Step == "" || v[0] > 1<<31-1 || v[2] > 1<<31-1 || v[4] > 1<<31-1 {
-		return l, errOrigin
-	}
-	l.Partition, l.Offset, l.Index = int32(v[0]), int64(v[1]), int32(v[2])
-	l.prev = place{offset: int64(v[3]) - 1, index: int32(v[4])}
-	return l, nil
+	o.Partition, o.Offset, o.Index = int32(v[0]), int64(v[1]), int32(v[2])
+	return o, b, nil
 }
 
-// mac authenticates a record that Millrace wrote to an input topic, where others write
-// too: its origin header, topic, key and value.
-func mac(secret []byte, topic string, origin, key, value []byte) []byte {
+// parseLink decodes what appendLink wrote.
+func parseLink(b []byte, step func([]byte) string) (link, error) {
+	o, b, err := parseOrigin(b, step)
+	if err != nil {
+		return link{}, err
+	}
+	v, b, ok := uvarints(b, 2)
+	if !ok || len(b) != 0 || o.Step == "" || v[1] > math.MaxInt32 {
+		return link{}, errOrigin
+	}
+	return link{Origin: o, prev: place{offset: int64(v[0]) - 1, index: int32(v[1])}}, nil
+}
+
+// uvarints decodes the n, at most 3, numbers that b begins with.
+func uvarints(b []byte, n int) (v [3]uint64, rest []byte, ok bool) {
+	for i := range n {
+		x, size := binary.Uvarint(b)
+		if size <= 0 || x > 1<<62 {
+			return v, nil, false
+		}
+		v[i], b = x, b[size:]
+	}
+	return v, b, true
+}
+
+// What an authenticated header says, so that none can stand for another.
+const (
+	saysOrigin = "mr-origin"
+	saysReplay = HeaderReplay
+)
+
+// mac authenticates what a header says of a record on an input topic, where others write
+// too. It holds for that record at that partition alone.
+func mac(secret []byte, says, topic string, partition int32, origin, key, value []byte) []byte {
 	h := hmac.New(sha256.New, secret)
 	var n [8]byte
-	for _, part := range [][]byte{[]byte(topic), origin, key} {
+	for _, part := range [][]byte{[]byte(says), []byte(topic), origin, key} {
 		binary.BigEndian.PutUint64(n[:], uint64(len(part)))
 		h.Write(n[:])
 		h.Write(part)
 	}
+	binary.BigEndian.PutUint64(n[:], uint64(partition))
+	h.Write(n[:])
 	h.Write(value)
 	return h.Sum(nil)[:macBytes]
 }

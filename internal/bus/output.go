@@ -34,6 +34,10 @@ type Output struct {
 	failed  error // the first produce error
 }
 
+// MaxKey is the longest key that is written on. A foreign producer's may be longer than
+// any record that Millrace writes.
+const MaxKey = 4 << 10
+
 type outputPartition struct {
 	topic     string
 	partition int32
@@ -71,9 +75,13 @@ func (o *Output) Emit(in *Record, topic string, partition int32, key []byte, m s
 	o.emit(in, topic, partition, key, m.Kind(), ContentProtobuf, o.arena[at:len(o.arena):len(o.arena)])
 }
 
-// EmitRaw writes value as it is, with in's content type; kind is empty on input topics.
+// EmitRaw writes value as it is, with in's content type; kind is empty on input topics,
+// where a copy of a replay is one too.
 func (o *Output) EmitRaw(in *Record, topic string, partition int32, key []byte, kind schemas.Kind, value []byte) {
-	o.emit(in, topic, partition, key, kind, in.ContentType, o.keep(value))
+	r := o.emit(in, topic, partition, key, kind, in.ContentType, o.keep(value))
+	if r != nil && in.Replay != nil && o.bus.topics[topic].Input {
+		r.Headers = append(r.Headers, replayHeader(o.bus.cfg.Secret, topic, partition, *in.Replay, r.Key, r.Value), attemptHeader(in.Attempt))
+	}
 }
 
 // keep copies b into the batch's arena. The arena may move when it grows; what was
@@ -84,9 +92,11 @@ func (o *Output) keep(b []byte) []byte {
 	return o.arena[at:len(o.arena):len(o.arena)]
 }
 
-func (o *Output) emit(in *Record, topic string, partition int32, key []byte, kind schemas.Kind, contentType string, value []byte) {
+// emit returns the record that it will write, so that headers can be added; nil after a
+// misuse.
+func (o *Output) emit(in *Record, topic string, partition int32, key []byte, kind schemas.Kind, contentType string, value []byte) *kgo.Record {
 	if o.err != nil {
-		return
+		return nil
 	}
 	t, ok := o.bus.topics[topic]
 	switch {
@@ -96,11 +106,13 @@ func (o *Output) emit(in *Record, topic string, partition int32, key []byte, kin
 		o.err = fmt.Errorf("bus: stage %s writes to partition %d of %s, which has %d", o.stage, partition, topic, t.Partitions)
 	case len(value) > t.MaxBytes:
 		o.err = fmt.Errorf("bus: stage %s writes %d bytes to %s, whose limit is %d", o.stage, len(value), topic, t.MaxBytes)
+	case len(key) > MaxKey:
+		o.err = fmt.Errorf("bus: stage %s writes a key of %d bytes to %s, whose limit is %d", o.stage, len(key), topic, MaxKey)
 	case in.Offset < o.offset:
 		o.err = fmt.Errorf("bus: stage %s writes for offset %d after offset %d", o.stage, in.Offset, o.offset)
 	}
 	if o.err != nil {
-		return
+		return nil
 	}
 	if in.Offset != o.offset {
 		o.offset, o.index = in.Offset, 0
@@ -126,12 +138,13 @@ func (o *Output) emit(in *Record, topic string, partition int32, key []byte, kin
 		r.Headers = append(r.Headers, kgo.RecordHeader{Key: HeaderKind, Value: o.keep([]byte(kind))})
 	}
 	if t.Input {
-		m := mac(o.bus.cfg.Secret, topic, origin, r.Key, value)
+		m := mac(o.bus.cfg.Secret, saysOrigin, topic, partition, origin, r.Key, value)
 		r.Headers = append(r.Headers, kgo.RecordHeader{Key: HeaderMAC, Value: m})
 		if contentType != "" {
 			r.Headers = append(r.Headers, kgo.RecordHeader{Key: HeaderContentType, Value: o.keep([]byte(contentType))})
 		}
 	}
+	return r
 }
 
 func (o *Output) record() *kgo.Record {

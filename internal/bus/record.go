@@ -8,6 +8,8 @@ package bus
 import (
 	"encoding/hex"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/millrace-io/millrace/schemas"
@@ -64,7 +66,28 @@ type Record struct {
 	// Derived is true where a step of Millrace wrote the record; on input topics the
 	// header that says so carries the deployment's MAC.
 	Derived bool
+	// Replay names, on input topics, the record that this one stands for, by its topic id,
+	// partition and offset: one that is dead where the step is that of its verdict, one
+	// that has no verdict where there is no step. Nil for any other record.
+	Replay *Origin
+	// Attempt says which try of its event a replay is, as its writer counted; 1 for any
+	// other record.
+	Attempt int
 	// Unreadable is true for a record of an input whose batch unpacks to more than may be
 	// held: there is nothing of it but its place.
 	Unreadable bool
+}
+
+func (p Position) String() string { return fmt.Sprintf("%s:%d", p.Partition, p.Offset) }
+
+// ParsePosition reads topic/partition:offset, as String writes it.
+func ParsePosition(s string) (Position, error) {
+	topic, rest, ok := strings.Cut(s, "/")
+	partition, offset, also := strings.Cut(rest, ":")
+	p, err := strconv.ParseInt(partition, 10, 32)
+	o, err2 := strconv.ParseInt(offset, 10, 64)
+	if !ok || !also || topic == "" || err != nil || err2 != nil || p < 0 || o < 0 {
+		return Position{}, fmt.Errorf("%q is no place on the log: TOPIC/PARTITION:OFFSET is one", s)
+	}
+	return Position{Partition{Topic: topic, Partition: int32(p)}, o}, nil
 }

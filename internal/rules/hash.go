@@ -15,7 +15,8 @@ const payloadHashVersion = 1
 func PayloadHash(m schemas.Message) [17]byte {
 	env := m.Env()
 	saved := *env
-	env.EventTime, env.TraceID, env.SpanID, env.ContentHash, env.RulesVersion, env.ArrivedAt = 0, "", "", "", "", 0
+	env.EventTime, env.TraceID, env.SpanID = 0, "", ""
+	env.ContentHash, env.RulesVersion, env.ArrivedAt, env.ReplayOf = "", "", 0, ""
 	sum := sha256.Sum256(m.MarshalAppend(nil))
 	*env = saved
 	h := [17]byte{payloadHashVersion}

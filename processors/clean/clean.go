@@ -226,9 +226,8 @@ func (t *task) judge(r *bus.Record, out *bus.Output, arrived schemas.Micros) {
 		t.emit(r, out, &schemas.Rejected{Envelope: *t.event.Env(), Topic: t.at.Topic, Rule: v.Rule, Detail: v.Detail, Scores: v.Scores}, "rejected", v.Rule)
 		return
 	}
-	// The key is written again too, and may be as large as the input's limit.
-	if size := clean.Size() + len(r.Key); size > out.MaxBytes(t.out) {
-		t.dead(r, out, "too_large", fmt.Sprintf("its key and clean form have %d bytes, the limit is %d", size, out.MaxBytes(t.out)))
+	if size := clean.Size(); size > out.MaxBytes(t.out) {
+		t.dead(r, out, schemas.ClassTooLarge, fmt.Sprintf("its clean form has %d bytes, the limit is %d", size, out.MaxBytes(t.out)))
 		return
 	}
 	t.emit(r, out, clean, "clean", "")
@@ -241,11 +240,7 @@ func (t *task) dead(r *bus.Record, out *bus.Output, reason, detail string) {
 		letter.Envelope = readable(letter.Envelope)
 	}
 	t.emit(r, out, letter, "dead", reason)
-	value := r.Value
-	if most := out.MaxBytes(bus.DeadLetters); len(value) > most {
-		value = value[:most]
-	}
-	out.EmitRaw(r, bus.DeadLetters, out.ByKey(bus.DeadLetters, t.place(r)), r.Key, "", value)
+	out.EmitDead(r, out.ByKey(bus.DeadLetters, t.place(r)), reason)
 }
 
 // readable keeps of an envelope that breaks the schema's limits whose it is and as much
@@ -274,6 +269,10 @@ func (t *task) emit(r *bus.Record, out *bus.Output, verdict schemas.Message, out
 	if t.out == bus.Interactions && len(r.Key) > 0 {
 		partition = out.ByKey(t.out, r.Key)
 	}
-	out.Emit(r, t.out, partition, r.Key, verdict)
+	key := r.Key
+	if len(key) > bus.MaxKey {
+		key = nil // it is no id; the letter of what is dead says how long it was
+	}
+	out.Emit(r, t.out, partition, key, verdict)
 	t.verdicts.WithLabelValues(t.at.Topic, outcome, rule).Inc()
 }

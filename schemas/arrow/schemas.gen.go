@@ -56,6 +56,7 @@ func envelopeFields() []arrow.Field {
 		{Name: "content_hash", Type: arrow.BinaryTypes.String},
 		{Name: "rules_version", Type: arrow.BinaryTypes.String},
 		{Name: "arrived_at", Type: arrow.FixedWidthTypes.Timestamp_us},
+		{Name: "replay_of", Type: arrow.BinaryTypes.String},
 	}
 }
 

@@ -51,6 +51,7 @@ type envelopeBuffers struct {
 	colContentHash  plainColumn[string]
 	colRulesVersion dictColumn
 	colArrivedAt    timeColumn
+	colReplayOf     plainColumn[string]
 }
 
 func (c *envelopeBuffers) addEnvelope(e *schemas.Envelope) {
@@ -67,10 +68,11 @@ func (c *envelopeBuffers) addEnvelope(e *schemas.Envelope) {
 	c.colContentHash.add(e.ContentHash)
 	c.colRulesVersion.add(e.RulesVersion)
 	c.colArrivedAt.add(e.ArrivedAt)
+	c.colReplayOf.add(e.ReplayOf)
 }
 
 func (c *envelopeBuffers) envelope() []column {
-	return []column{&c.colTenant, &c.colEventID, &c.colEventTime, &c.colSource, &c.colSubject, &c.colPurpose, &c.colLicense, &c.colTraceID, &c.colSpanID, &c.colSessionID, &c.colContentHash, &c.colRulesVersion, &c.colArrivedAt}
+	return []column{&c.colTenant, &c.colEventID, &c.colEventTime, &c.colSource, &c.colSubject, &c.colPurpose, &c.colLicense, &c.colTraceID, &c.colSpanID, &c.colSessionID, &c.colContentHash, &c.colRulesVersion, &c.colArrivedAt, &c.colReplayOf}
 }
 
 type cleanTextColumns struct {

@@ -53,6 +53,7 @@ func envelopeTable() []tableColumn {
 		{"content_hash", "String", "Behind clean: a hash of the normalised content, in hex."},
 		{"rules_version", "LowCardinality(String)", "Behind clean: the version of the rules that judged it."},
 		{"arrived_at", "DateTime64(6, 'UTC')", "Behind clean: when it arrived, by the log's clock."},
+		{"replay_of", "String", "Behind clean, of a verdict on a replay: the input record that it replays, as topic id:partition:offset, which are that record's _origin columns."},
 	}
 }
 
@@ -72,7 +73,7 @@ func cleanTextTable() []tableColumn {
 func deadLetterTable() []tableColumn {
 	return append(envelopeTable(), []tableColumn{
 		{"topic", "LowCardinality(String)", "The input topic of the record."},
-		{"reason", "LowCardinality(String)", "The class of the error: invalid_json, invalid_protobuf, invalid_field, missing_field, id_conflict, too_large."},
+		{"reason", "LowCardinality(String)", "The class of the error: invalid_json, invalid_protobuf, invalid_field, missing_field, unknown_field, id_conflict, too_large."},
 		{"detail", "String", "The field and what is wrong with it; without the event's content."},
 		{"bytes", "Int64", "Bytes of the record's value."},
 	}...)
@@ -115,9 +116,9 @@ func driftTriggerTable() []tableColumn {
 func duplicateTable() []tableColumn {
 	return append(envelopeTable(), []tableColumn{
 		{"topic", "LowCardinality(String)", "The input topic of the record."},
-		{"reason", "LowCardinality(String)", "\"repeated\" or \"rekeyed\"."},
-		{"first_partition", "Int32", "The partition of the first post of the id (repeated only)."},
-		{"first_offset", "Int64", "The offset of the first post of the id (repeated only)."},
+		{"reason", "LowCardinality(String)", "\"repeated\", \"rekeyed\" or \"replayed\"."},
+		{"first_partition", "Int32", "The partition of the first post of the id, or of the first replay (not of rekeyed)."},
+		{"first_offset", "Int64", "The offset of the first post of the id, or of the first replay (not of rekeyed)."},
 	}...)
 }
 

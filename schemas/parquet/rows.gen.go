@@ -26,6 +26,7 @@ type CleanTextRow struct {
 	ContentHash  string            `parquet:"content_hash"`
 	RulesVersion string            `parquet:"rules_version,dict"`
 	ArrivedAt    schemas.Micros    `parquet:"arrived_at,timestamp(microsecond)"`
+	ReplayOf     string            `parquet:"replay_of"`
 	Text         string            `parquet:"text"`
 	ContentType  string            `parquet:"content_type,dict"`
 	Language     string            `parquet:"language,dict"`
@@ -54,6 +55,7 @@ func (r *CleanTextRow) Event() *schemas.CleanText {
 			ContentHash:  r.ContentHash,
 			RulesVersion: r.RulesVersion,
 			ArrivedAt:    r.ArrivedAt,
+			ReplayOf:     r.ReplayOf,
 		},
 		Text:        r.Text,
 		ContentType: r.ContentType,
@@ -82,6 +84,7 @@ func setCleanTextRow(r *CleanTextRow, meta *schemas.Meta, m schemas.Message) {
 		ContentHash:  e.ContentHash,
 		RulesVersion: e.RulesVersion,
 		ArrivedAt:    e.ArrivedAt,
+		ReplayOf:     e.ReplayOf,
 		Text:         e.Text,
 		ContentType:  e.ContentType,
 		Language:     e.Language,
@@ -110,6 +113,7 @@ type DeadLetterRow struct {
 	ContentHash  string         `parquet:"content_hash"`
 	RulesVersion string         `parquet:"rules_version,dict"`
 	ArrivedAt    schemas.Micros `parquet:"arrived_at,timestamp(microsecond)"`
+	ReplayOf     string         `parquet:"replay_of"`
 	Topic        string         `parquet:"topic,dict"`
 	Reason       string         `parquet:"reason,dict"`
 	Detail       string         `parquet:"detail"`
@@ -134,6 +138,7 @@ func (r *DeadLetterRow) Event() *schemas.DeadLetter {
 			ContentHash:  r.ContentHash,
 			RulesVersion: r.RulesVersion,
 			ArrivedAt:    r.ArrivedAt,
+			ReplayOf:     r.ReplayOf,
 		},
 		Topic:  r.Topic,
 		Reason: r.Reason,
@@ -158,6 +163,7 @@ func setDeadLetterRow(r *DeadLetterRow, meta *schemas.Meta, m schemas.Message) {
 		ContentHash:  e.ContentHash,
 		RulesVersion: e.RulesVersion,
 		ArrivedAt:    e.ArrivedAt,
+		ReplayOf:     e.ReplayOf,
 		Topic:        e.Topic,
 		Reason:       e.Reason,
 		Detail:       e.Detail,
@@ -182,6 +188,7 @@ type DriftSignalRow struct {
 	ContentHash   string         `parquet:"content_hash"`
 	RulesVersion  string         `parquet:"rules_version,dict"`
 	ArrivedAt     schemas.Micros `parquet:"arrived_at,timestamp(microsecond)"`
+	ReplayOf      string         `parquet:"replay_of"`
 	Model         string         `parquet:"model,dict"`
 	ModelVersion  string         `parquet:"model_version,dict"`
 	Detector      string         `parquet:"detector,dict"`
@@ -217,6 +224,7 @@ func (r *DriftSignalRow) Event() *schemas.DriftSignal {
 			ContentHash:  r.ContentHash,
 			RulesVersion: r.RulesVersion,
 			ArrivedAt:    r.ArrivedAt,
+			ReplayOf:     r.ReplayOf,
 		},
 		Model:         r.Model,
 		ModelVersion:  r.ModelVersion,
@@ -252,6 +260,7 @@ func setDriftSignalRow(r *DriftSignalRow, meta *schemas.Meta, m schemas.Message)
 		ContentHash:   e.ContentHash,
 		RulesVersion:  e.RulesVersion,
 		ArrivedAt:     e.ArrivedAt,
+		ReplayOf:      e.ReplayOf,
 		Model:         e.Model,
 		ModelVersion:  e.ModelVersion,
 		Detector:      e.Detector,
@@ -287,6 +296,7 @@ type DriftTriggerRow struct {
 	ContentHash   string         `parquet:"content_hash"`
 	RulesVersion  string         `parquet:"rules_version,dict"`
 	ArrivedAt     schemas.Micros `parquet:"arrived_at,timestamp(microsecond)"`
+	ReplayOf      string         `parquet:"replay_of"`
 	Model         string         `parquet:"model,dict"`
 	RunID         string         `parquet:"run_id"`
 	Reason        string         `parquet:"reason,dict"`
@@ -316,6 +326,7 @@ func (r *DriftTriggerRow) Event() *schemas.DriftTrigger {
 			ContentHash:  r.ContentHash,
 			RulesVersion: r.RulesVersion,
 			ArrivedAt:    r.ArrivedAt,
+			ReplayOf:     r.ReplayOf,
 		},
 		Model:         r.Model,
 		RunID:         r.RunID,
@@ -345,6 +356,7 @@ func setDriftTriggerRow(r *DriftTriggerRow, meta *schemas.Meta, m schemas.Messag
 		ContentHash:   e.ContentHash,
 		RulesVersion:  e.RulesVersion,
 		ArrivedAt:     e.ArrivedAt,
+		ReplayOf:      e.ReplayOf,
 		Model:         e.Model,
 		RunID:         e.RunID,
 		Reason:        e.Reason,
@@ -374,6 +386,7 @@ type DuplicateRow struct {
 	ContentHash    string         `parquet:"content_hash"`
 	RulesVersion   string         `parquet:"rules_version,dict"`
 	ArrivedAt      schemas.Micros `parquet:"arrived_at,timestamp(microsecond)"`
+	ReplayOf       string         `parquet:"replay_of"`
 	Topic          string         `parquet:"topic,dict"`
 	Reason         string         `parquet:"reason,dict"`
 	FirstPartition int32          `parquet:"first_partition"`
@@ -398,6 +411,7 @@ func (r *DuplicateRow) Event() *schemas.Duplicate {
 			ContentHash:  r.ContentHash,
 			RulesVersion: r.RulesVersion,
 			ArrivedAt:    r.ArrivedAt,
+			ReplayOf:     r.ReplayOf,
 		},
 		Topic:          r.Topic,
 		Reason:         r.Reason,
@@ -422,6 +436,7 @@ func setDuplicateRow(r *DuplicateRow, meta *schemas.Meta, m schemas.Message) {
 		ContentHash:    e.ContentHash,
 		RulesVersion:   e.RulesVersion,
 		ArrivedAt:      e.ArrivedAt,
+		ReplayOf:       e.ReplayOf,
 		Topic:          e.Topic,
 		Reason:         e.Reason,
 		FirstPartition: e.FirstPartition,
@@ -446,6 +461,7 @@ type FeedbackRow struct {
 	ContentHash   string            `parquet:"content_hash"`
 	RulesVersion  string            `parquet:"rules_version,dict"`
 	ArrivedAt     schemas.Micros    `parquet:"arrived_at,timestamp(microsecond)"`
+	ReplayOf      string            `parquet:"replay_of"`
 	InferenceID   string            `parquet:"inference_id"`
 	Name          string            `parquet:"name,dict"`
 	Thumb         string            `parquet:"thumb,dict"`
@@ -476,6 +492,7 @@ func (r *FeedbackRow) Event() *schemas.Feedback {
 			ContentHash:  r.ContentHash,
 			RulesVersion: r.RulesVersion,
 			ArrivedAt:    r.ArrivedAt,
+			ReplayOf:     r.ReplayOf,
 		},
 		InferenceID:   r.InferenceID,
 		Name:          r.Name,
@@ -506,6 +523,7 @@ func setFeedbackRow(r *FeedbackRow, meta *schemas.Meta, m schemas.Message) {
 		ContentHash:   e.ContentHash,
 		RulesVersion:  e.RulesVersion,
 		ArrivedAt:     e.ArrivedAt,
+		ReplayOf:      e.ReplayOf,
 		InferenceID:   e.InferenceID,
 		Name:          e.Name,
 		Thumb:         e.Thumb,
@@ -536,6 +554,7 @@ type InferenceRow struct {
 	ContentHash                string            `parquet:"content_hash"`
 	RulesVersion               string            `parquet:"rules_version,dict"`
 	ArrivedAt                  schemas.Micros    `parquet:"arrived_at,timestamp(microsecond)"`
+	ReplayOf                   string            `parquet:"replay_of"`
 	OperationName              string            `parquet:"operation_name,dict"`
 	ProviderName               string            `parquet:"provider_name,dict"`
 	RequestModel               string            `parquet:"request_model,dict"`
@@ -597,6 +616,7 @@ func (r *InferenceRow) Event() *schemas.Inference {
 			ContentHash:  r.ContentHash,
 			RulesVersion: r.RulesVersion,
 			ArrivedAt:    r.ArrivedAt,
+			ReplayOf:     r.ReplayOf,
 		},
 		OperationName:              r.OperationName,
 		ProviderName:               r.ProviderName,
@@ -658,6 +678,7 @@ func setInferenceRow(r *InferenceRow, meta *schemas.Meta, m schemas.Message) {
 		ContentHash:                e.ContentHash,
 		RulesVersion:               e.RulesVersion,
 		ArrivedAt:                  e.ArrivedAt,
+		ReplayOf:                   e.ReplayOf,
 		OperationName:              e.OperationName,
 		ProviderName:               e.ProviderName,
 		RequestModel:               e.RequestModel,
@@ -719,6 +740,7 @@ type ModelCommandRow struct {
 	ContentHash  string         `parquet:"content_hash"`
 	RulesVersion string         `parquet:"rules_version,dict"`
 	ArrivedAt    schemas.Micros `parquet:"arrived_at,timestamp(microsecond)"`
+	ReplayOf     string         `parquet:"replay_of"`
 	Model        string         `parquet:"model,dict"`
 	Command      string         `parquet:"command,dict"`
 	Version      string         `parquet:"version,dict"`
@@ -746,6 +768,7 @@ func (r *ModelCommandRow) Event() *schemas.ModelCommand {
 			ContentHash:  r.ContentHash,
 			RulesVersion: r.RulesVersion,
 			ArrivedAt:    r.ArrivedAt,
+			ReplayOf:     r.ReplayOf,
 		},
 		Model:    r.Model,
 		Command:  r.Command,
@@ -773,6 +796,7 @@ func setModelCommandRow(r *ModelCommandRow, meta *schemas.Meta, m schemas.Messag
 		ContentHash:  e.ContentHash,
 		RulesVersion: e.RulesVersion,
 		ArrivedAt:    e.ArrivedAt,
+		ReplayOf:     e.ReplayOf,
 		Model:        e.Model,
 		Command:      e.Command,
 		Version:      e.Version,
@@ -800,6 +824,7 @@ type ModelVersionRow struct {
 	ContentHash          string             `parquet:"content_hash"`
 	RulesVersion         string             `parquet:"rules_version,dict"`
 	ArrivedAt            schemas.Micros     `parquet:"arrived_at,timestamp(microsecond)"`
+	ReplayOf             string             `parquet:"replay_of"`
 	Model                string             `parquet:"model,dict"`
 	Version              string             `parquet:"version,dict"`
 	Stage                string             `parquet:"stage,dict"`
@@ -841,6 +866,7 @@ func (r *ModelVersionRow) Event() *schemas.ModelVersion {
 			ContentHash:  r.ContentHash,
 			RulesVersion: r.RulesVersion,
 			ArrivedAt:    r.ArrivedAt,
+			ReplayOf:     r.ReplayOf,
 		},
 		Model:                r.Model,
 		Version:              r.Version,
@@ -882,6 +908,7 @@ func setModelVersionRow(r *ModelVersionRow, meta *schemas.Meta, m schemas.Messag
 		ContentHash:          e.ContentHash,
 		RulesVersion:         e.RulesVersion,
 		ArrivedAt:            e.ArrivedAt,
+		ReplayOf:             e.ReplayOf,
 		Model:                e.Model,
 		Version:              e.Version,
 		Stage:                e.Stage,
@@ -923,6 +950,7 @@ type QualityReportRow struct {
 	ContentHash   string           `parquet:"content_hash"`
 	RulesVersion  string           `parquet:"rules_version,dict"`
 	ArrivedAt     schemas.Micros   `parquet:"arrived_at,timestamp(microsecond)"`
+	ReplayOf      string           `parquet:"replay_of"`
 	Model         string           `parquet:"model,dict"`
 	ModelVersion  string           `parquet:"model_version,dict"`
 	Role          string           `parquet:"role,dict"`
@@ -954,6 +982,7 @@ func (r *QualityReportRow) Event() *schemas.QualityReport {
 			ContentHash:  r.ContentHash,
 			RulesVersion: r.RulesVersion,
 			ArrivedAt:    r.ArrivedAt,
+			ReplayOf:     r.ReplayOf,
 		},
 		Model:         r.Model,
 		ModelVersion:  r.ModelVersion,
@@ -985,6 +1014,7 @@ func setQualityReportRow(r *QualityReportRow, meta *schemas.Meta, m schemas.Mess
 		ContentHash:   e.ContentHash,
 		RulesVersion:  e.RulesVersion,
 		ArrivedAt:     e.ArrivedAt,
+		ReplayOf:      e.ReplayOf,
 		Model:         e.Model,
 		ModelVersion:  e.ModelVersion,
 		Role:          e.Role,
@@ -1016,6 +1046,7 @@ type RejectedRow struct {
 	ContentHash  string             `parquet:"content_hash"`
 	RulesVersion string             `parquet:"rules_version,dict"`
 	ArrivedAt    schemas.Micros     `parquet:"arrived_at,timestamp(microsecond)"`
+	ReplayOf     string             `parquet:"replay_of"`
 	Topic        string             `parquet:"topic,dict"`
 	Rule         string             `parquet:"rule,dict"`
 	Detail       string             `parquet:"detail"`
@@ -1040,6 +1071,7 @@ func (r *RejectedRow) Event() *schemas.Rejected {
 			ContentHash:  r.ContentHash,
 			RulesVersion: r.RulesVersion,
 			ArrivedAt:    r.ArrivedAt,
+			ReplayOf:     r.ReplayOf,
 		},
 		Topic:  r.Topic,
 		Rule:   r.Rule,
@@ -1064,6 +1096,7 @@ func setRejectedRow(r *RejectedRow, meta *schemas.Meta, m schemas.Message) {
 		ContentHash:  e.ContentHash,
 		RulesVersion: e.RulesVersion,
 		ArrivedAt:    e.ArrivedAt,
+		ReplayOf:     e.ReplayOf,
 		Topic:        e.Topic,
 		Rule:         e.Rule,
 		Detail:       e.Detail,
@@ -1088,6 +1121,7 @@ type TrainingExampleRow struct {
 	ContentHash     string         `parquet:"content_hash"`
 	RulesVersion    string         `parquet:"rules_version,dict"`
 	ArrivedAt       schemas.Micros `parquet:"arrived_at,timestamp(microsecond)"`
+	ReplayOf        string         `parquet:"replay_of"`
 	InferenceID     string         `parquet:"inference_id"`
 	FeedbackID      string         `parquet:"feedback_id"`
 	Model           string         `parquet:"model,dict"`
@@ -1127,6 +1161,7 @@ func (r *TrainingExampleRow) Event() *schemas.TrainingExample {
 			ContentHash:  r.ContentHash,
 			RulesVersion: r.RulesVersion,
 			ArrivedAt:    r.ArrivedAt,
+			ReplayOf:     r.ReplayOf,
 		},
 		InferenceID:     r.InferenceID,
 		FeedbackID:      r.FeedbackID,
@@ -1166,6 +1201,7 @@ func setTrainingExampleRow(r *TrainingExampleRow, meta *schemas.Meta, m schemas.
 		ContentHash:     e.ContentHash,
 		RulesVersion:    e.RulesVersion,
 		ArrivedAt:       e.ArrivedAt,
+		ReplayOf:        e.ReplayOf,
 		InferenceID:     e.InferenceID,
 		FeedbackID:      e.FeedbackID,
 		Model:           e.Model,
@@ -1205,6 +1241,7 @@ type TrainingRunRow struct {
 	ContentHash  string             `parquet:"content_hash"`
 	RulesVersion string             `parquet:"rules_version,dict"`
 	ArrivedAt    schemas.Micros     `parquet:"arrived_at,timestamp(microsecond)"`
+	ReplayOf     string             `parquet:"replay_of"`
 	Model        string             `parquet:"model,dict"`
 	RunID        string             `parquet:"run_id"`
 	TriggerID    string             `parquet:"trigger_id"`
@@ -1239,6 +1276,7 @@ func (r *TrainingRunRow) Event() *schemas.TrainingRun {
 			ContentHash:  r.ContentHash,
 			RulesVersion: r.RulesVersion,
 			ArrivedAt:    r.ArrivedAt,
+			ReplayOf:     r.ReplayOf,
 		},
 		Model:       r.Model,
 		RunID:       r.RunID,
@@ -1273,6 +1311,7 @@ func setTrainingRunRow(r *TrainingRunRow, meta *schemas.Meta, m schemas.Message)
 		ContentHash:  e.ContentHash,
 		RulesVersion: e.RulesVersion,
 		ArrivedAt:    e.ArrivedAt,
+		ReplayOf:     e.ReplayOf,
 		Model:        e.Model,
 		RunID:        e.RunID,
 		TriggerID:    e.TriggerID,
