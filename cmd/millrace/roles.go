@@ -100,7 +100,7 @@ func (a *app) stages(name string, p *parts) ([]bus.Stage, error) {
 	cfg := a.cfg
 	switch name {
 	case "clean":
-		return one(clean.Stage(cfg.Clean, clean.Deps{Rules: p.rules, Tenant: cfg.Tenant, Metrics: a.metrics, Clock: time.Now}))
+		return one(clean.Stage(cfg.Clean, clean.Deps{Rules: p.rules, Tenant: cfg.Tenant, Objects: a.objects, Metrics: a.metrics, Clock: time.Now}))
 	case "predict":
 		return one(predict.Stage(cfg.Predict, p.models, cfg.Model))
 	case "join":

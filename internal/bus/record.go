@@ -21,6 +21,15 @@ type TopicID [16]byte
 // String is the id in hex.
 func (t TopicID) String() string { return hex.EncodeToString(t[:]) }
 
+// ParseTopicID reads what String writes.
+func ParseTopicID(s string) (t TopicID, err error) {
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != len(t) {
+		return t, fmt.Errorf("%q is no topic id: 32 hex digits are one", s)
+	}
+	return TopicID(b), nil
+}
+
 // Partition is one partition of one topic.
 type Partition struct {
 	Topic     string

@@ -21,6 +21,13 @@ type Task interface {
 	Process(ctx context.Context, in []Record, out *Output) error
 }
 
+// Closer is a Task that holds something until its partition goes away: what it shows of it,
+// say. Close is called once, behind the last Process.
+type Closer interface {
+	Task
+	Close()
+}
+
 // Ranger is a Task of a sink that writes ranges of offsets under a claim, so that any
 // number of writers make the same files.
 type Ranger interface {

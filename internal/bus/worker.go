@@ -172,6 +172,9 @@ func (w *worker) take() {
 // run works until stop is closed or a step fails. The state is closed when it returns.
 func (w *worker) run() {
 	defer close(w.done)
+	if c, ok := w.task.(Closer); ok {
+		defer c.Close()
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() { // the batch in hand is finished after a stop, within a deadline

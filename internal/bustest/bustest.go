@@ -74,6 +74,13 @@ func (c *Cluster) With(t testing.TB) *Cluster {
 	return &other
 }
 
+// WithTopics is c for members whose configuration of the topics is another.
+func (c *Cluster) WithTopics(topics bus.TopicsConfig) *Cluster {
+	other := *c
+	other.topics = topics
+	return &other
+}
+
 // Member is one process: a bus whose local state lies in fs.
 func (c *Cluster) Member(fs vfs.FS) *bus.Bus {
 	c.t.Helper()

@@ -10,30 +10,40 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/millrace-io/millrace/internal/bus"
+	"github.com/millrace-io/millrace/internal/deadletters"
+	"github.com/millrace-io/millrace/internal/objstore"
 	"github.com/millrace-io/millrace/internal/rules"
 	"github.com/millrace-io/millrace/internal/state"
 	"github.com/millrace-io/millrace/schemas"
 )
 
+// reasonConflict is why an id that comes again with other content is dead.
+const reasonConflict = "id_conflict"
+
 // Config is what may be chosen.
 type Config struct {
 	// IDWindow is how long an id is remembered, counted from its arrival.
 	IDWindow time.Duration `yaml:"id_window"`
+	// StopOnDeadShare stops the stage when more than this share of the last 1,000 records
+	// of an input partition is dead; 0 never does.
+	StopOnDeadShare float64 `yaml:"stop_on_dead_share"`
 }
 
-// DefaultConfig remembers ids for a week.
+// DefaultConfig remembers ids for a week, and takes whatever share is dead.
 func DefaultConfig() Config { return Config{IDWindow: 7 * 24 * time.Hour} }
 
 // Validate says what is wrong with c.
 func (c Config) Validate() error {
 	if c.IDWindow < time.Hour {
 		return fmt.Errorf("clean: id_window must be 1h or more, got %s", c.IDWindow)
+	}
+	if !(c.StopOnDeadShare >= 0 && c.StopOnDeadShare <= 1) {
+		return fmt.Errorf("clean: stop_on_dead_share must be from 0 (never) to 1, got %g", c.StopOnDeadShare)
 	}
 	return nil
 }
@@ -42,7 +52,10 @@ func (c Config) Validate() error {
 type Deps struct {
 	Rules *rules.Rules
 	// Tenant is given to events that name none.
-	Tenant  string
+	Tenant string
+	// Objects hold how far people have looked at what is dead; needed where the share of
+	// the dead may stop the stage.
+	Objects objstore.Store
 	Metrics prometheus.Registerer
 	Clock   func() time.Time
 }
@@ -55,17 +68,17 @@ func Stage(cfg Config, deps Deps) (bus.Stage, error) {
 	if deps.Rules == nil || deps.Tenant == "" {
 		return bus.Stage{}, errors.New("clean: rules and a tenant are needed")
 	}
-	verdicts := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Namespace: "millrace", Subsystem: "clean", Name: "verdicts_total",
-		Help: "Verdicts by topic and outcome; rule is set where a rule refused or the record is dead.",
-	}, []string{"topic", "outcome", "rule"})
-	if err := deps.Metrics.Register(verdicts); err != nil {
-		return bus.Stage{}, fmt.Errorf("clean: %w", err)
+	if cfg.StopOnDeadShare > 0 && deps.Objects == nil {
+		return bus.Stage{}, errors.New("clean: stop_on_dead_share needs the objects, where it is noted how far a person has looked")
+	}
+	m, err := newMetrics(deps.Metrics)
+	if err != nil {
+		return bus.Stage{}, err
 	}
 	return bus.Stage{
 		Name: "clean", Inputs: []string{bus.RawText, bus.InferenceLogs, bus.UserFeedback}, Limits: bus.DefaultLimits(),
-		Open: func(_ context.Context, p bus.Partition, st *state.Partition) (bus.Task, error) {
-			t := &task{deps: deps, at: p, verdicts: verdicts, ids: ids{st: st, window: cfg.IDWindow}, out: bus.Interactions}
+		Open: func(ctx context.Context, p bus.Partition, st *state.Partition) (bus.Task, error) {
+			t := &task{deps: deps, at: p, metrics: m, ids: ids{st: st, window: cfg.IDWindow}, dead: share{st: st}, out: bus.Interactions}
 			switch p.Topic {
 			case bus.RawText:
 				t.event, t.out = new(schemas.Text), bus.CleanText
@@ -76,31 +89,55 @@ func Stage(cfg Config, deps Deps) (bus.Stage, error) {
 			default:
 				return nil, fmt.Errorf("clean: %s is not an input", p.Topic)
 			}
-			return t, t.ids.load()
+			if cfg.StopOnDeadShare > 0 {
+				looked, err := deadletters.Resumed(ctx, deps.Objects, p)
+				if err != nil {
+					return nil, fmt.Errorf("clean: %w", err)
+				}
+				t.stop = stop{share: cfg.StopOnDeadShare, looked: looked}
+			}
+			return t, errors.Join(t.ids.load(), t.dead.load())
 		},
 	}, nil
 }
 
 // task cleans one partition.
 type task struct {
-	deps     Deps
-	at       bus.Partition
-	verdicts *prometheus.CounterVec
-	ids      ids
-	out      string // the topic of its verdicts
-	event    schemas.Message
-	clean    schemas.CleanText
-	scratch  []byte
+	deps    Deps
+	at      bus.Partition
+	metrics *metrics
+	ids     ids
+	dead    share
+	stop    stop
+	stopped bool   // by stop
+	out     string // the topic of its verdicts
+	event   schemas.Message
+	clean   schemas.CleanText
+	scratch []byte
 }
 
 // Process implements bus.Task.
 func (t *task) Process(_ context.Context, in []bus.Record, out *bus.Output) error {
+	t.metrics.show(t.at, &t.dead)
+	if err := t.stop.check(&t.dead, t.at); err != nil {
+		t.stopped = true
+		return err
+	}
 	for i := range in {
 		if err := t.one(&in[i], out); err != nil {
 			return err
 		}
 	}
+	t.dead.save()
+	t.metrics.show(t.at, &t.dead)
 	return t.ids.save()
+}
+
+// Close implements bus.Closer. What stopped the stage stays to be seen.
+func (t *task) Close() {
+	if !t.stopped {
+		t.metrics.forget(t.at)
+	}
 }
 
 // one gives one record its verdict.
@@ -109,20 +146,30 @@ func (t *task) one(r *bus.Record, out *bus.Output) error {
 	if r.Unreadable {
 		t.event.Reset()
 		t.complete(r, arrived)
-		t.dead(r, out, schemas.ClassTooLarge, "its batch unpacks to more than is taken; send smaller batches")
+		t.bury(r, out, schemas.ClassTooLarge, "its batch unpacks to more than is taken; send smaller batches")
 		return nil
 	}
-	if err := t.decode(r); err != nil {
-		var wrong *schemas.FieldError
-		if !errors.As(err, &wrong) {
-			return fmt.Errorf("clean: decode: %w", err)
-		}
-		t.complete(r, arrived)
-		t.dead(r, out, wrong.Class, wrong.Error())
-		return nil
+	fault := t.decode(r)
+	var wrong *schemas.FieldError
+	if fault != nil && !errors.As(fault, &wrong) {
+		return fmt.Errorf("clean: decode: %w", fault)
 	}
-	named := t.event.Env().EventID != ""
+	named := fault == nil && t.event.Env().EventID != ""
 	t.complete(r, arrived)
+	if r.Replay != nil && !r.Derived { // the copy of a replay under its right key is of the first
+		first, again, err := t.ids.replay(r, arrived)
+		if err != nil {
+			return err
+		}
+		if again {
+			t.emit(r, out, t.duplicate("replayed", first), "duplicate", "")
+			return nil
+		}
+	}
+	if fault != nil {
+		t.bury(r, out, wrong.Class, wrong.Error())
+		return nil
+	}
 	if key := t.key(); named || key != t.event.Env().EventID {
 		k := []byte(key)
 		if home := out.ByKey(t.at.Topic, k); home != t.at.Partition || !bytes.Equal(k, r.Key) {
@@ -130,7 +177,12 @@ func (t *task) one(r *bus.Record, out *bus.Output) error {
 			return nil
 		}
 	}
-	first, err := t.ids.post(t.event, r.Offset, arrived)
+	return t.post(r, out, arrived)
+}
+
+// post gives a record under its right key its verdict.
+func (t *task) post(r *bus.Record, out *bus.Output, arrived schemas.Micros) error {
+	first, err := t.ids.post(t.event, r, arrived)
 	if err != nil {
 		return err
 	}
@@ -138,7 +190,7 @@ func (t *task) one(r *bus.Record, out *bus.Output) error {
 	case repeated:
 		t.emit(r, out, t.duplicate("repeated", first), "duplicate", "")
 	case conflicting:
-		t.dead(r, out, "id_conflict", fmt.Sprintf("event_id was posted with other content at offset %d of partition %d", first.offset, t.at.Partition))
+		t.bury(r, out, reasonConflict, fmt.Sprintf("event_id was posted with other content at offset %d of partition %d", first.offset, t.at.Partition))
 	default:
 		t.judge(r, out, arrived)
 	}
@@ -174,8 +226,14 @@ func (t *task) complete(r *bus.Record, arrived schemas.Micros) {
 	if !r.Derived { // predict knows the hash of the text that it judged; strangers claim it
 		env.ContentHash = ""
 	}
-	if env.EventID == "" {
-		env.EventID = bus.DerivedID(r.Origin, "")
+	of := r.Origin
+	env.ReplayOf = ""
+	if r.Replay != nil {
+		of = *r.Replay
+		env.ReplayOf = fmt.Sprintf("%s:%d:%d", of.TopicID, of.Partition, of.Offset)
+	}
+	if env.EventID == "" { // that of the place is the same for its copy under another key, and for its replay
+		env.EventID = bus.DerivedID(bus.Origin{TopicID: of.TopicID, Partition: of.Partition, Offset: of.Offset}, "")
 	}
 	if env.Tenant == "" {
 		env.Tenant = t.deps.Tenant
@@ -195,7 +253,7 @@ func (t *task) key() string {
 // its feedback, meet in one partition.
 func (t *task) rekey(r *bus.Record, out *bus.Output, home int32, key []byte) {
 	if most := out.MaxBytes(t.at.Topic); len(r.Value) > most {
-		t.dead(r, out, schemas.ClassTooLarge, fmt.Sprintf("its key is not its id, and it has %d bytes: what is written once more may have %d", len(r.Value), most))
+		t.bury(r, out, schemas.ClassTooLarge, fmt.Sprintf("its key is not its id, and it has %d bytes: what is written once more may have %d", len(r.Value), most))
 		return
 	}
 	t.emit(r, out, t.duplicate("rekeyed", post{}), "rekeyed", "")
@@ -203,10 +261,14 @@ func (t *task) rekey(r *bus.Record, out *bus.Output, home int32, key []byte) {
 }
 
 func (t *task) duplicate(reason string, first post) *schemas.Duplicate {
-	return &schemas.Duplicate{
+	d := &schemas.Duplicate{
 		Envelope: *t.event.Env(), Topic: t.at.Topic, Reason: reason,
 		FirstPartition: t.at.Partition, FirstOffset: first.offset,
 	}
+	if d.Validate() != nil { // a second replay may be of what cannot be read
+		d.Envelope = readable(d.Envelope)
+	}
+	return d
 }
 
 func (t *task) judge(r *bus.Record, out *bus.Output, arrived schemas.Micros) {
@@ -227,31 +289,11 @@ func (t *task) judge(r *bus.Record, out *bus.Output, arrived schemas.Micros) {
 		return
 	}
 	if size := clean.Size(); size > out.MaxBytes(t.out) {
-		t.dead(r, out, schemas.ClassTooLarge, fmt.Sprintf("its clean form has %d bytes, the limit is %d", size, out.MaxBytes(t.out)))
+		t.ids.died()
+		t.bury(r, out, schemas.ClassTooLarge, fmt.Sprintf("its clean form has %d bytes, the limit is %d", size, out.MaxBytes(t.out)))
 		return
 	}
 	t.emit(r, out, clean, "clean", "")
-}
-
-// dead gives the verdict on what cannot be kept, and puts its bytes aside.
-func (t *task) dead(r *bus.Record, out *bus.Output, reason, detail string) {
-	letter := &schemas.DeadLetter{Envelope: *t.event.Env(), Topic: t.at.Topic, Reason: reason, Detail: rules.Detail(detail), Bytes: int64(len(r.Value))}
-	if letter.Validate() != nil {
-		letter.Envelope = readable(letter.Envelope)
-	}
-	t.emit(r, out, letter, "dead", reason)
-	out.EmitDead(r, out.ByKey(bus.DeadLetters, t.place(r)), reason)
-}
-
-// readable keeps of an envelope that breaks the schema's limits whose it is and as much
-// of its id as every reader takes.
-func readable(e schemas.Envelope) schemas.Envelope {
-	const mostTenant, mostID = 64, 128
-	cut := func(s string, most int) string { return strings.ToValidUTF8(s[:min(len(s), most)], "") }
-	return schemas.Envelope{
-		Tenant: cut(e.Tenant, mostTenant), EventID: cut(e.EventID, mostID),
-		ArrivedAt: e.ArrivedAt, RulesVersion: e.RulesVersion,
-	}
 }
 
 // place is what stands for the key of a record that has none.
@@ -274,5 +316,6 @@ func (t *task) emit(r *bus.Record, out *bus.Output, verdict schemas.Message, out
 		key = nil // it is no id; the letter of what is dead says how long it was
 	}
 	out.Emit(r, t.out, partition, key, verdict)
-	t.verdicts.WithLabelValues(t.at.Topic, outcome, rule).Inc()
+	t.dead.note(r.Offset, outcome == outcomeDead, rule)
+	t.metrics.verdicts.WithLabelValues(t.at.Topic, outcome, rule).Inc()
 }
