@@ -24,6 +24,9 @@ type Config struct {
 	Group string
 	// Topics are Millrace's topics.
 	Topics []TopicSpec
+	// SessionTimeout is how long a member that died, or hangs, holds its partitions; 8 s
+	// by default.
+	SessionTimeout time.Duration
 	// Secret authenticates what Millrace itself writes to its input topics; 32 bytes.
 	Secret []byte
 }
@@ -79,6 +82,9 @@ func New(cfg Config, deps Deps) (*Bus, error) {
 	}
 	if cfg.Group == "" {
 		cfg.Group = "millrace"
+	}
+	if cfg.SessionTimeout == 0 {
+		cfg.SessionTimeout = sessionTimeout
 	}
 	largest := 1 << 20
 	for _, t := range cfg.Topics {

@@ -22,7 +22,7 @@ const hintEvery = time.Second
 // lastHint bounds the hint that is given when a partition goes away.
 const lastHint = 2 * time.Second
 
-// sessionTimeout is how long a member that died holds its partitions.
+// sessionTimeout is the default of Config.SessionTimeout.
 const sessionTimeout = 8 * time.Second
 
 // group is one member of a stage's consumer group, with a worker for each partition that
@@ -63,8 +63,8 @@ func (b *Bus) Run(ctx context.Context, stage Stage) error {
 		kgo.ConsumeTopics(stage.Inputs...),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.DisableAutoCommit(),
-		kgo.SessionTimeout(sessionTimeout),
-		kgo.HeartbeatInterval(sessionTimeout/4),
+		kgo.SessionTimeout(b.cfg.SessionTimeout),
+		kgo.HeartbeatInterval(b.cfg.SessionTimeout/4),
 		kgo.RebalanceTimeout(2*stopTimeout),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.AdjustFetchOffsetsFn(g.positions),
@@ -150,8 +150,8 @@ func (g *group) deliver(p kgo.FetchTopicPartition) error {
 	if w == nil {
 		return fmt.Errorf("bus: stage %s: %w", g.stage.Name, p.Err) // of the group itself
 	}
-	if len(p.Records) > 0 && w.offer(p.Records, p.HighWatermark) {
-		w.hold()
+	if err := w.deliver(p.Records, p.HighWatermark); err != nil {
+		return err
 	}
 	var large *kgo.ErrDecompressTooLarge
 	switch {
@@ -160,8 +160,8 @@ func (g *group) deliver(p kgo.FetchTopicPartition) error {
 	case w.in.input && errors.As(p.Err, &large):
 		g.bus.log.Error("a batch unpacks to more than is taken; its records are dead", "topic", p.Topic, "partition", p.Partition,
 			"from", large.Offset, "to", large.NextOffset, "limit", maxBatchBytes)
-		if w.offer(standIns(large), max(p.HighWatermark, large.NextOffset)) {
-			w.hold()
+		if err := w.deliver(standIns(large), max(p.HighWatermark, large.NextOffset)); err != nil {
+			return err
 		}
 		g.consumer.SetOffsets(behind(large))
 		return nil
@@ -226,7 +226,7 @@ func (g *group) positions(_ context.Context, fetched map[string]map[int32]kgo.Of
 			}
 			// What was fetched and not processed yet is not fetched again: a worker that
 			// was just opened has nothing, and one that runs on is not asked.
-			partitions[n] = kgo.NewOffset().At(w.position.Load())
+			partitions[n] = kgo.NewOffset().At(w.fetchFrom())
 		}
 	}
 	return fetched, nil

@@ -55,6 +55,8 @@ type worker struct {
 	queue   []*kgo.Record
 	queued  int
 	arrived chan struct{} // holds a token while the queue may have grown
+	next    int64         // the offset behind what was queued last
+	before  *last         // what must lie before the position, until it was seen there
 	stop    chan struct{}
 	done    chan struct{}
 	err     error // of run, once done is closed
@@ -96,6 +98,10 @@ func (b *Bus) openWorker(ctx context.Context, stage Stage, topic Topic, partitio
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
+	before, err := b.resume(ctx, at, st)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("bus: stage %s on %s: %w", stage.Name, at, err), st.Close())
+	}
 	task, err := stage.Open(ctx, at, st)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("bus: open stage %s on %s: %w", stage.Name, at, err), st.Close())
@@ -103,7 +109,8 @@ func (b *Bus) openWorker(ctx context.Context, stage Stage, topic Topic, partitio
 	n := strconv.Itoa(int(partition))
 	w := &worker{
 		bus: b, stage: stage, at: at, in: b.newIntake(stage.Name, topic, partition, m), st: st, marks: m, task: task,
-		out:     newOutput(b, stage.Name, producer),
+		out:  newOutput(b, stage.Name, producer),
+		next: st.Position(), before: before,
 		arrived: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 		checkpointed: b.clock(), checkpointAt: st.Position(),
 		read: b.metrics.read.WithLabelValues(stage.Name, topic.Name),
@@ -361,6 +368,9 @@ func (w *worker) stepRange(ctx context.Context, ranger Ranger, end int64) error 
 
 func (w *worker) commit(n int, position int64, began time.Time) error {
 	w.marks.save(w.st)
+	if n > 0 {
+		w.st.SetLast(lastOf(w.buf[n-1]).append(nil))
+	}
 	if err := w.st.Commit(position); err != nil {
 		return err
 	}

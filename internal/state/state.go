@@ -100,6 +100,7 @@ const (
 	spacePosition = 'p'
 	spaceMark     = 'm'
 	spaceUser     = 's'
+	spaceLast     = 'l'
 	// spaceRestoring has one key while a checkpoint is being restored.
 	spaceRestoring = 'r'
 )
@@ -267,6 +268,13 @@ func (p *Partition) SetMark(key, value []byte) { p.set(spaceMark, key, value) }
 
 // Marks yields the marks as they were committed.
 func (p *Partition) Marks() iter.Seq2[KV, error] { return p.scan(spaceMark, nil) }
+
+// SetLast and Last keep, in the bus's own form, which record lay before the position; the
+// bus calls them, a Task never does.
+func (p *Partition) SetLast(value []byte) { p.set(spaceLast, nil, value) }
+
+// Last returns what SetLast was given for the position at hand.
+func (p *Partition) Last() (value []byte, ok bool, err error) { return p.get(spaceLast, nil) }
 
 // Commit makes what was set and the position one atomic change.
 func (p *Partition) Commit(position int64) error {
