@@ -16,8 +16,10 @@ type account struct {
 	events map[byte][]*set
 	// records are, by topic id and partition, those that must have a verdict.
 	records map[string]*set
-	// rejects says that a text may be rejected in place of being clean.
-	rejects bool
+	// rejects says that a text may be rejected in place of being clean; rejected are those
+	// that were, by worker.
+	rejects  bool
+	rejected []*set
 
 	rows, verdicts, doubled, torn int
 	differences                   []string
@@ -61,10 +63,11 @@ func (s *set) missing() (count, first int) {
 func newAccount(store string, l *ledger, ends map[string]int64, rejects bool) *account {
 	a := &account{store: store, events: map[byte][]*set{}, records: map[string]*set{}, rejects: rejects}
 	if l != nil {
-		for _, kind := range []byte("tifx") {
-			for w := range workers {
+		for w := range l.next {
+			for _, kind := range []byte("tifx") {
 				a.events[kind] = append(a.events[kind], newSet(l.of(w)))
 			}
+			a.rejected = append(a.rejected, newSet(l.of(w)))
 		}
 	}
 	for partition, end := range ends {
@@ -106,6 +109,11 @@ func (a *account) add(r *storedRow) {
 		a.differ("%s is in %s: %s", r.id, r.table, r.content)
 		return
 	}
+	if worker >= len(a.events[kind]) {
+		a.torn++
+		a.differ("%s has %s, of a worker that there is not", r.table, r.id)
+		return
+	}
 	known, again := a.events[kind][worker].add(n)
 	switch {
 	case !known:
@@ -119,7 +127,21 @@ func (a *account) add(r *storedRow) {
 		a.differ("%s of %s is %q, want %q", r.id, r.table, r.content, content(kind, worker, n))
 	default:
 		a.rows++
+		if r.table == "rejected" {
+			a.rejected[worker].add(n)
+		}
 	}
+}
+
+// disagree counts the texts that have one verdict here and another there.
+func (a *account) disagree(b *account) int {
+	n := 0
+	for w, s := range a.rejected {
+		for i, word := range s.seen {
+			n += bits.OnesCount64(word ^ b.rejected[w].seen[i])
+		}
+	}
+	return n
 }
 
 func (a *account) verdict(r *storedRow) {
@@ -170,7 +192,7 @@ func parseID(id string) (kind byte, worker, n int, ok bool) {
 		return 0, 0, 0, false
 	}
 	worker, err := strconv.Atoi(f[1])
-	if err != nil || worker < 0 || worker >= workers {
+	if err != nil || worker < 0 {
 		return 0, 0, 0, false
 	}
 	n, err = strconv.Atoi(f[2])

@@ -28,10 +28,10 @@ type ledger struct {
 	next []int
 }
 
-// workers is how many post at once.
-const workers = 4
+// someWorkers is how many post at once where the row does not say.
+const someWorkers = 4
 
-func openLedger(dir string) (*ledger, error) {
+func openLedger(dir string, workers int) (*ledger, error) {
 	path := filepath.Join(dir, "acknowledged")
 	l := &ledger{next: make([]int, workers)}
 	data, err := os.ReadFile(path)
@@ -40,7 +40,7 @@ func openLedger(dir string) (*ledger, error) {
 	}
 	for lines := bufio.NewScanner(strings.NewReader(string(data))); lines.Scan(); {
 		var worker, next int
-		if _, err := fmt.Sscanf(lines.Text(), "%d %d", &worker, &next); err != nil || worker < 0 || worker >= workers {
+		if _, err := fmt.Sscanf(lines.Text(), "%d %d", &worker, &next); err != nil || worker < 0 || worker >= len(l.next) {
 			return nil, fmt.Errorf("%s: %q is no line of a ledger (%v)", path, lines.Text(), err)
 		}
 		l.next[worker] = next
@@ -121,7 +121,7 @@ type crowd struct {
 func (l *ledger) start(ctx context.Context, posts []string, batch int, pause time.Duration) *crowd {
 	c := &crowd{ledger: l, posts: posts, batch: batch, pause: pause, client: &http.Client{Timeout: 20 * time.Second}}
 	c.ctx, c.stop = context.WithCancel(ctx)
-	for w := range workers {
+	for w := range l.next {
 		c.done.Go(func() {
 			for c.ctx.Err() == nil {
 				if err := c.work(ctx, w); err != nil {

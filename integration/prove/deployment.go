@@ -79,10 +79,10 @@ func (d *deployment) millrace(name, roles, config string) (*node, error) {
 	if err != nil || len(library) == 0 {
 		return nil, errors.New("the embedded engine is not in the cache: make deps fetches it")
 	}
-	path, err := d.write(name+".yaml", settings+"objects:\n  url: file://"+d.objects+"\n"+config)
-	if err != nil {
+	if err := d.configure(name, config); err != nil {
 		return nil, err
 	}
+	path := filepath.Join(d.dir, name+".yaml")
 	data := filepath.Join(d.dir, name)
 	n := &node{
 		name: name, sort: "millrace", dir: d.dir, log: filepath.Join(d.dir, name+".log"),
@@ -108,6 +108,12 @@ func (d *deployment) millrace(name, roles, config string) (*node, error) {
 		d.verifying = []string{"--data", data, "--config", path}
 	}
 	return n, nil
+}
+
+// configure writes the configuration that a process is started with from now on.
+func (d *deployment) configure(name, config string) error {
+	_, err := d.write(name+".yaml", settings+"objects:\n  url: file://"+d.objects+"\n"+config)
+	return err
 }
 
 // network is the configuration of a process that reaches brokers, and the embedded
@@ -241,7 +247,7 @@ func (d *deployment) memory(t *trial) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	t.result.MaxRSS, t.result.CapRSS = map[string]int{}, map[string]int{}
-	for sort, cap := range map[string]int{"millrace": millraceCap, "engine": engineCap} {
+	for sort, cap := range map[string]int{"millrace": millraceCap, "engine": engineCap, "kafka": brokerCap} {
 		if most := d.rss[sort]; most > 0 {
 			t.result.MaxRSS[sort], t.result.CapRSS[sort] = most, cap
 		}

@@ -6,8 +6,15 @@ import (
 	"time"
 )
 
-// eachRound is how many faults a round has, before it is counted.
-const eachRound = 10
+const (
+	// eachRound is how many faults a round has, before it is counted.
+	eachRound = 10
+	// faultWithin is the time within which a fault comes at random: long enough for a
+	// process to be anywhere between its start and full work.
+	faultWithin = 2 * time.Second
+	// batch is how many events of each kind a post has.
+	batch = 20
+)
 
 // rounds does size faults in rounds of at most so many each.
 func (r *run) rounds(most int, round func(t *trial, faults int) error) error {
@@ -78,10 +85,9 @@ func (r *run) parts() (*deployment, error) {
 
 // killing kills victims at random, n times, while a crowd posts.
 func (t *trial) killing(d *deployment, l *ledger, n int, pause time.Duration, victims []victim) error {
-	const batch = 20
 	return t.flow(d, l, batch, pause, func(c *crowd) error {
 		for i := range n {
-			if err := t.meanwhile(t.ctx, i, c, 2*time.Second); err != nil {
+			if err := t.meanwhile(i, c, faultWithin); err != nil {
 				return err
 			}
 			v := victims[t.rng.IntN(len(victims))]
@@ -89,6 +95,9 @@ func (t *trial) killing(d *deployment, l *ledger, n int, pause time.Duration, vi
 				return err
 			}
 			t.fault("kill " + v.name)
+		}
+		if n := d.selfEnded(); n > 0 && len(d.nodes) == 1 {
+			return fmt.Errorf("millrace ended by itself %s; its output is in %s", plural(n, "time"), d.nodes[0].log)
 		}
 		return c.moves(3 * c.batch)
 	})
@@ -107,7 +116,7 @@ func proveKills(r *run) error {
 	}
 	return r.rounds(eachRound, func(t *trial, faults int) error {
 		d := []*deployment{whole, parts}[t.round%2]
-		l, err := openLedger(d.dir)
+		l, err := openLedger(d.dir, someWorkers)
 		if err != nil {
 			return err
 		}
@@ -138,7 +147,7 @@ func proveBroker(r *run) error {
 	if _, err := d.millrace("collector", "collector", d.network()); err != nil {
 		return err
 	}
-	l, err := openLedger(d.dir)
+	l, err := openLedger(d.dir, someWorkers)
 	if err != nil {
 		return err
 	}
@@ -147,9 +156,4 @@ func proveBroker(r *run) error {
 	return r.rounds(eachRound, func(t *trial, faults int) error {
 		return t.killing(d, l, faults, r.pace(), []victim{kill})
 	})
-}
-
-var rows = []row{
-	{name: "kills", what: "kill -9 of any process at random times while events flow (embedded engines)", short: 30, long: 500, unit: "kills", prove: proveKills},
-	{name: "broker", what: "kill -9 of the embedded broker's process", short: 10, long: 200, unit: "kills", prove: proveBroker},
 }

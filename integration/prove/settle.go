@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -44,6 +43,10 @@ func (t *trial) settle(d *deployment, l *ledger, rejects bool) error {
 		t.result.Doubled += a.doubled
 		t.result.Torn += a.torn
 		t.result.Differences = append(t.result.Differences, a.differences...)
+	}
+	if n := clickhouse.disagree(lake); n > 0 {
+		t.result.Torn += n
+		t.result.Differences = append(t.result.Differences, fmt.Sprintf("%d texts are clean in one store and rejected in the other", n))
 	}
 	t.result.Counts["ended_by_themselves"] = d.selfEnded()
 	d.memory(t)
@@ -119,10 +122,10 @@ func (t *trial) flow(d *deployment, l *ledger, batch int, pause time.Duration, b
 	return d.stop()
 }
 
-// events waits until something was acknowledged since the last fault, or not: half of the
+// meanwhile waits until something was acknowledged since the last fault, or not: half of the
 // faults come while events flow for certain, half wherever the processes are, in their
 // start too.
-func (t *trial) meanwhile(ctx context.Context, n int, c *crowd, most time.Duration) error {
+func (t *trial) meanwhile(n int, c *crowd, most time.Duration) error {
 	if err := c.failure(); err != nil {
 		return err
 	}
@@ -131,5 +134,5 @@ func (t *trial) meanwhile(ctx context.Context, n int, c *crowd, most time.Durati
 			return fmt.Errorf("fault %d: %w", n, err)
 		}
 	}
-	return sleep(ctx, time.Duration(t.rng.Int64N(int64(most))))
+	return sleep(t.ctx, time.Duration(t.rng.Int64N(int64(most))))
 }
