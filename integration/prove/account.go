@@ -21,6 +21,7 @@ type account struct {
 	rejects  bool
 	rejected []*set
 
+	expected                      int // records of the inputs
 	rows, verdicts, doubled, torn int
 	differences                   []string
 }
@@ -72,6 +73,7 @@ func newAccount(store string, l *ledger, ends map[string]int64, rejects bool) *a
 	}
 	for partition, end := range ends {
 		a.records[partition] = newSet(int(end))
+		a.expected += int(end)
 	}
 	return a
 }

@@ -17,12 +17,17 @@ import (
 	"time"
 )
 
-// The caps of a process's resident set, in MiB. What Millrace itself holds is bounded by
-// its queues: 128 MiB of the collector's, 64 MiB of a batch that unpacks, the reload of
-// the embedded log. The engine's is its own setting and what its library weighs.
+// The caps of a process's resident set, in MiB.
 const (
-	millraceCap = 1024
-	engineCap   = 2048
+	// A collector holds what it has at work (at most 128 MiB), what its client buffers,
+	// and as much again until it is collected.
+	collectorCap = 512
+	// A process with stages and sinks holds a fetch of 32 MiB for each of ten stages, a
+	// batch of up to 64 MiB for each of six partitions of the lake, and of half that for
+	// the database, the embedded log's reload, and as much again until it is collected.
+	millraceCap = 2048
+	// The engine's is its own setting and as much for what its library weighs.
+	engineCap = 2048
 	// engineMemory is clickhouse.max_memory.
 	engineMemory = "1GiB"
 )
@@ -94,6 +99,9 @@ func (d *deployment) millrace(name, roles, config string) (*node, error) {
 		return ok && answers(ctx, where.HTTP)
 	}
 	d.nodes = append(d.nodes, n)
+	if roles == "collector" && strings.Contains(config, "dsn:") {
+		n.sort = "collector"
+	}
 	if strings.Contains(roles, "collector") || roles == "all" {
 		d.posts = append(d.posts, at[0])
 	}
@@ -247,7 +255,7 @@ func (d *deployment) memory(t *trial) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	t.result.MaxRSS, t.result.CapRSS = map[string]int{}, map[string]int{}
-	for sort, cap := range map[string]int{"millrace": millraceCap, "engine": engineCap, "kafka": brokerCap} {
+	for sort, cap := range map[string]int{"millrace": millraceCap, "collector": collectorCap, "engine": engineCap, "kafka": brokerCap} {
 		if most := d.rss[sort]; most > 0 {
 			t.result.MaxRSS[sort], t.result.CapRSS[sort] = most, cap
 		}

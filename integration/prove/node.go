@@ -152,7 +152,7 @@ func (n *node) end(s syscall.Signal) error {
 		return fmt.Errorf("%s does not end within %s", n.name, patience)
 	}
 	// A Java program ends with 143 when it is asked to.
-	if s == syscall.SIGTERM && n.sort == "millrace" && cmd.ProcessState.ExitCode() > 0 {
+	if s == syscall.SIGTERM && n.sort != "kafka" && cmd.ProcessState.ExitCode() > 0 {
 		return fmt.Errorf("%s was asked to end, and ended with %s; its output is in %s", n.name, cmd.ProcessState, n.log)
 	}
 	return nil
@@ -206,6 +206,21 @@ func peak(pid int) int {
 		}
 	}
 	return 0
+}
+
+// folderBytes is the size of a folder's files.
+func folderBytes(path string) int {
+	total := 0
+	_ = filepath.WalkDir(path, func(_ string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return nil //nolint:nilerr // what is not there has no bytes
+		}
+		if info, err := e.Info(); err == nil {
+			total += int(info.Size())
+		}
+		return nil
+	})
+	return total
 }
 
 // announced says where the millrace with this data folder is reached, if it is pid that

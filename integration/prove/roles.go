@@ -3,9 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -142,20 +139,7 @@ func (t *trial) zombie(d *deployment, l *ledger, n *node) error {
 
 // texts counts those in ClickHouse; -1 where it does not answer.
 func (d *deployment) texts(ctx context.Context) int {
-	body, err := d.sql(ctx, "SELECT uniqExact(event_id) FROM clean_text")
-	if err != nil {
-		return -1
-	}
-	defer body.Close()
-	b, err := io.ReadAll(body)
-	if err != nil {
-		return -1
-	}
-	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
-	if err != nil {
-		return -1
-	}
-	return n
+	return d.number(ctx, "SELECT uniqExact(event_id) FROM clean_text")
 }
 
 // proveRules kills the process again and again and starts it with other rules each time:

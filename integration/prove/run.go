@@ -40,15 +40,20 @@ type result struct {
 	// Faults are those that were injected, by kind; Counts is what else was counted.
 	Faults map[string]int `json:"faults"`
 	Counts map[string]int `json:"counts,omitempty"`
-	// Acknowledged are the events that were, from the row's first round on; ClickHouse and
-	// Parquet are the rows that stand for them there, derived ones included.
-	Acknowledged int `json:"acknowledged"`
-	ClickHouse   int `json:"clickhouse"`
-	Parquet      int `json:"parquet"`
-	// Records are the records of the inputs; each has one verdict in each store.
-	Records int `json:"records"`
-	Lost    int `json:"lost"`
-	Doubled int `json:"doubled"`
+	// Deployment is the one that was broken; Acknowledged are its events that were, from
+	// its first round on. ClickHouse and Parquet are the rows that stand for them there,
+	// with those that are derived of them.
+	Deployment   string `json:"deployment,omitempty"`
+	Acknowledged int    `json:"acknowledged"`
+	ClickHouse   int    `json:"clickhouse"`
+	Parquet      int    `json:"parquet"`
+	// Records are the records of the inputs; each has one verdict in each store, as these
+	// were counted.
+	Records            int `json:"records"`
+	VerdictsClickHouse int `json:"verdicts_clickhouse"`
+	VerdictsParquet    int `json:"verdicts_parquet"`
+	Lost               int `json:"lost"`
+	Doubled            int `json:"doubled"`
 	// Torn are rows with another content or verdict than what was sent, and files that
 	// cannot be read.
 	Torn        int      `json:"torn"`

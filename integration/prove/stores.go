@@ -74,6 +74,20 @@ func (d *deployment) sql(ctx context.Context, query string) (io.ReadCloser, erro
 	return resp.Body, nil
 }
 
+// number is the answer to a query that has one; -1 where ClickHouse does not answer.
+func (d *deployment) number(ctx context.Context, query string) int {
+	body, err := d.sql(ctx, query)
+	if err != nil {
+		return -1
+	}
+	defer body.Close()
+	var n int
+	if _, err := fmt.Fscan(body, &n); err != nil {
+		return -1
+	}
+	return n
+}
+
 // countClickHouse takes every row in. An insert that was repeated may lie there twice until
 // it merges away; it is then the same row, with the same identity.
 func (d *deployment) countClickHouse(ctx context.Context, a *account) error {

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Some rows are Go tests of the packages, which reach what a process from outside cannot:
+// every write of a component, every request of a client, a simulation's schedule. Their
+// rounds run those tests and keep what they counted.
+
+// figures are what tests print of themselves: a number and what it counts.
+var figures = regexp.MustCompile(`\b([0-9][0-9,]*) (points|pairs|seeds|inserts|requests|events|joins|leaves)\b`)
+
+// goTest runs the tests of packages whose names match, with variables of their own. Each
+// must have run: a name that matches none is an error.
+func (t *trial) goTest(pattern string, env, args []string, packages ...string) error {
+	arguments := append([]string{"test", "-count=1", "-json", "-timeout=24h", "-run", pattern}, args...)
+	cmd := exec.CommandContext(t.ctx, "go", append(arguments, packages...)...)
+	cmd.Env = append(os.Environ(), append(env, "MILLRACE="+t.o.bin)...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	failed, read := t.readTests(out)
+	err = cmd.Wait()
+	switch {
+	case read != nil:
+		return read
+	case t.result.Counts["tests"] == 0:
+		return fmt.Errorf("go test -run %s %s: no test is there, or none was built (%v)", pattern, strings.Join(packages, " "), err)
+	case len(failed) > 0:
+		t.result.Differences = failed
+		return fmt.Errorf("%s failed", plural(len(failed), "test"))
+	}
+	return err
+}
+
+// readTests takes in what go test -json prints; it returns the tests that failed, with the
+// end of what they printed.
+func (t *trial) readTests(out io.Reader) (failed []string, err error) {
+	printed := map[string]*bytes.Buffer{}
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		var e struct{ Action, Package, Test, Output string }
+		if json.Unmarshal(lines.Bytes(), &e) != nil || e.Test == "" {
+			continue // a line of the compiler, or one of a package as a whole
+		}
+		name := e.Package[strings.LastIndexByte(e.Package, '/')+1:] + "." + e.Test
+		b := printed[name]
+		if b == nil {
+			b = &bytes.Buffer{}
+			printed[name] = b
+		}
+		switch e.Action {
+		case "output":
+			b.WriteString(e.Output)
+			for _, m := range figures.FindAllStringSubmatch(e.Output, -1) {
+				n, _ := strconv.Atoi(strings.ReplaceAll(m[1], ",", "")) // the pattern holds a number
+				t.result.Counts[m[2]] += n
+			}
+		case "pass":
+			t.result.Counts["tests"]++
+		case "fail":
+			t.result.Counts["tests"]++
+			failed = append(failed, name+": "+lastLines(b.String(), 20))
+		}
+	}
+	return failed, lines.Err()
+}
+
+func variable(name string, value any) string { return fmt.Sprintf("%s=%v", name, value) }
+
+// proveCrash crashes each component that writes files at each of its writes, fsyncs and
+// renames.
+func proveCrash(r *run) error { return r.inPackages("CrashEverywhere") }
+
+// proveDisk fills the disk, and breaks it, at each of them; and does it to the real program
+// on a disk of its own.
+func proveDisk(r *run) error {
+	return r.each(1, func(t *trial) error {
+		return errors.Join(t.goTest("FaultEverywhere", nil, nil, "./internal/...", "./sinks/..."),
+			t.goTest("^TestFullDisk$", nil, []string{"-tags", "integration"}, "./integration"))
+	})
+}
+
+func (r *run) inPackages(pattern string) error {
+	return r.each(1, func(t *trial) error { return t.goTest(pattern, nil, nil, "./internal/...", "./sinks/...") })
+}
+
+// proveRequests answers each sort of Kafka request wrongly in each way.
+func proveRequests(r *run) error {
+	return r.each(1, func(t *trial) error { return t.goTest("Requests", nil, nil, "./internal/bus") })
+}
+
+// proveInserts cuts the connection to ClickHouse before and after the reply.
+func proveInserts(r *run) error {
+	const aRound = 500
+	return r.rounds(aRound, func(t *trial, inserts int) error {
+		return t.goTest("CutInsert", []string{variable("MILLRACE_PROVE_INSERTS", inserts), variable("MILLRACE_PROVE_SEED", t.rng.Uint32())},
+			[]string{"-tags", "integration"}, "./integration")
+	})
+}
+
+// proveSimulation runs seeds of the simulation.
+func proveSimulation(r *run) error {
+	const aRound = 500
+	return r.rounds(aRound, func(t *trial, seeds int) error {
+		return t.goTest("Sim", []string{variable("MILLRACE_SIM_SEEDS", seeds), variable("MILLRACE_SIM_SEED", t.rng.Uint32())}, nil, "./internal/sim")
+	})
+}
+
+// proveDecoders lets the Go fuzzer at each decoder, for so many seconds each.
+func proveDecoders(r *run) error {
+	targets, err := fuzzTargets()
+	if err != nil {
+		return err
+	}
+	return r.each(len(targets), func(t *trial) error {
+		target := targets[t.round]
+		cmd := exec.CommandContext(t.ctx, "go", "test", "-run", "^$", "-fuzz", "^"+target.name+"$", "-fuzztime", fmt.Sprintf("%ds", r.size()), target.folder)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.result.Differences = []string{lastLines(string(out), 20)}
+			return fmt.Errorf("%s in %s: %w", target.name, target.folder, err)
+		}
+		t.result.Faults["seconds of "+target.name] = r.size()
+		// The fuzzer's last line of progress has how often it called the decoder.
+		if m := regexp.MustCompile(`execs: (\d+)`).FindAllStringSubmatch(string(out), -1); len(m) > 0 {
+			t.result.Counts["execs"], _ = strconv.Atoi(m[len(m)-1][1]) // the pattern is a number
+		}
+		return nil
+	})
+}
+
+type fuzzTarget struct{ name, folder string }
+
+// fuzzTargets are all of the module's, by package.
+func fuzzTargets() ([]fuzzTarget, error) {
+	out, err := exec.Command("go", "test", "-json", "-list", "^Fuzz", "./...").Output()
+	if err != nil {
+		return nil, fmt.Errorf("list the fuzz tests: %w", err)
+	}
+	var all []fuzzTarget
+	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
+		var e struct{ Action, Package, Output string }
+		if json.Unmarshal(lines.Bytes(), &e) == nil && e.Action == "output" && strings.HasPrefix(e.Output, "Fuzz") {
+			all = append(all, fuzzTarget{strings.TrimSpace(e.Output), e.Package})
+		}
+	}
+	return all, nil
+}
