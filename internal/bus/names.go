@@ -60,14 +60,9 @@ func (c TopicsConfig) Validate() error {
 	return nil
 }
 
-// minOutput is the least that may be written behind the inputs: what is dead or a
-// duplicate keeps an envelope, and an input that was packed can have a larger one than
-// its topic takes unpacked.
-const minOutput = 64 << 10
-
 // Specs are Millrace's topics as c wants them.
 func (c TopicsConfig) Specs() []TopicSpec {
-	input, output, dead := c.MaxInputBytes, max(c.MaxInputBytes*3/2, minOutput), max(c.MaxInputBytes*2, minOutput)
+	input, output, dead := c.MaxInputBytes, c.MaxInputBytes*3/2, c.MaxInputBytes*2
 	return []TopicSpec{
 		{Name: RawText, Partitions: c.Partitions, Input: true, MaxBytes: input},
 		{Name: InferenceLogs, Partitions: c.Partitions, Input: true, MaxBytes: input},

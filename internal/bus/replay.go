@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -90,8 +91,13 @@ func (b *Bus) Replay(ctx context.Context, replays ...Replay) ([]Position, error)
 			return nil, err
 		}
 	}
-	if err := client.ProduceSync(ctx, records...).FirstErr(); err != nil {
-		return nil, fmt.Errorf("bus: write a replay: %w", err)
+	for _, r := range client.ProduceSync(ctx, records...) {
+		if errors.Is(r.Err, kerr.MessageTooLarge) { // its producer packed it better
+			return nil, fmt.Errorf("bus: replay %d bytes to %s: %w: raise topics.max_input_bytes above them", len(r.Record.Value), r.Record.Topic, r.Err)
+		}
+		if r.Err != nil {
+			return nil, fmt.Errorf("bus: write a replay to %s: %w", r.Record.Topic, r.Err)
+		}
 	}
 	landed := make([]Position, len(replays))
 	for i, r := range records {
@@ -109,8 +115,6 @@ func (b *Bus) replayed(p *Replay) (*kgo.Record, error) {
 		return nil, fmt.Errorf("bus: %s is no input: nothing is replayed to it", p.Topic)
 	case p.Origin.Partition >= t.Partitions:
 		return nil, fmt.Errorf("bus: replay to partition %d of %s, which has %d", p.Origin.Partition, p.Topic, t.Partitions)
-	case len(p.Value) > t.MaxBytes:
-		return nil, fmt.Errorf("bus: replay %d bytes to %s, whose limit is %d: raise topics.max_input_bytes", len(p.Value), p.Topic, t.MaxBytes)
 	case len(p.Key) > MaxKey:
 		return nil, errors.New("bus: replay: its key is longer than any that is written")
 	}

@@ -297,6 +297,13 @@ func (f failing) Process(ctx context.Context, in []bus.Record, out *bus.Output) 
 	return f.fail()
 }
 
+// Close implements bus.Closer for a task that does.
+func (f failing) Close() {
+	if c, ok := f.Task.(bus.Closer); ok {
+		c.Close()
+	}
+}
+
 // Objects is an object store whose calls fail where Fail says so; write calls fail
 // before they are made, or behind them as an answer that was lost.
 type Objects struct {
