@@ -75,9 +75,8 @@ type Record struct {
 	// Derived is true where a step of Millrace wrote the record; on input topics the
 	// header that says so carries the deployment's MAC.
 	Derived bool
-	// Replay names, on input topics, the record that this one stands for, by its topic id,
-	// partition and offset: one that is dead where the step is that of its verdict, one
-	// that has no verdict where there is no step. Nil for any other record.
+	// Replay names, on input topics, the record that this one stands for, by the topic id,
+	// partition and offset where that lies. Nil for any other record.
 	Replay *Origin
 	// Attempt says which try of its event a replay is, as its writer counted; 1 for any
 	// other record.

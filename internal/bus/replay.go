@@ -26,8 +26,10 @@ const maxAttempt = 1 << 20
 // partition and offset. It counts on that partition alone, where the state knows what
 // became of the first, and with that key and value alone.
 //
-// origin is that of the verdict where the record is dead, and the record's own place,
-// without a step, where it has no verdict.
+// Who writes it has made sure, by what the stores hold, that the verdict on that record
+// which counts is that it is dead, or that there is none: clean judges the first replay as
+// if the record had not been. A letter on dead.letters is no proof: its verdict may not
+// have landed before a crash, and another version may have judged the record since.
 func ReplayHeader(secret []byte, topic string, origin Origin, key, value []byte) kgo.RecordHeader {
 	return replayHeader(secret, topic, origin.Partition, origin, key, value)
 }
@@ -67,8 +69,8 @@ func attemptOf(r *kgo.Record) int {
 // Replay is a record that is put on an input once more.
 type Replay struct {
 	Topic string
-	// Origin is the record's, as ReplayHeader takes it. Its partition is where the replay
-	// goes.
+	// Origin is where the record lies, as ReplayHeader takes it. Its partition is where the
+	// replay goes.
 	Origin Origin
 	// Attempt counts the tries; the first replay is the second.
 	Attempt     int
@@ -78,7 +80,7 @@ type Replay struct {
 
 // Replay writes records to their inputs once more and returns where they landed, or an
 // error, behind which any of them may have landed. It does not matter: of any number of
-// replays of one record the first counts.
+// replays of one record the first counts. The caller's duty is ReplayHeader's.
 func (b *Bus) Replay(ctx context.Context, replays ...Replay) ([]Position, error) {
 	client, err := kgo.NewClient(append(b.producing(), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
 	if err != nil {

@@ -84,21 +84,29 @@ func (c *Cluster) WithTopics(topics bus.TopicsConfig) *Cluster {
 // Member is one process: a bus whose local state lies in fs.
 func (c *Cluster) Member(fs vfs.FS) *bus.Bus {
 	c.t.Helper()
+	b, leave := c.Leaving(fs)
+	c.t.Cleanup(leave)
+	return b
+}
+
+// Leaving is Member for one that leaves before the test ends, so that another may have its
+// disk.
+func (c *Cluster) Leaving(fs vfs.FS) (b *bus.Bus, leave func()) {
+	c.t.Helper()
 	db, err := state.Open("/state", fs, Log())
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	b, err := bus.New(
+	b, err = bus.New(
 		bus.Config{Brokers: c.Kafka.ListenAddrs(), Topics: c.topics.Specs(), Secret: make([]byte, 32)},
 		bus.Deps{State: db, Objects: c.Objects, Log: Log(), Metrics: prometheus.NewRegistry(), Clock: time.Now})
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.t.Cleanup(func() { b.Close(); _ = db.Close() })
 	if err := b.Ensure(c.t.Context()); err != nil {
 		c.t.Fatal(err)
 	}
-	return b
+	return b, func() { b.Close(); _ = db.Close() }
 }
 
 // byHand partitions by key as Kafka's own clients do, except for records of OnPartition.

@@ -289,7 +289,6 @@ func (t *task) judge(r *bus.Record, out *bus.Output, arrived schemas.Micros) {
 		return
 	}
 	if size := clean.Size(); size > out.MaxBytes(t.out) {
-		t.ids.died()
 		t.bury(r, out, schemas.ClassTooLarge, fmt.Sprintf("its clean form has %d bytes, the limit is %d", size, out.MaxBytes(t.out)))
 		return
 	}

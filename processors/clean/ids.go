@@ -14,10 +14,10 @@ import (
 // ids remembers every id that was decoded, whatever its verdict, every replay, and the
 // log's time.
 //
-// Keys of its state: 'i' tenant id -> payload hash, arrival, offset, and a byte where the
-// post is dead; 'r' the origin of a replay -> arrival, offset; 'd' day, tenant id and 'e'
-// day, origin -> nothing, for sweeping; 't' -> the last arrival and the last day that was
-// swept. The tenant's length, a byte, is before it: either may hold any byte.
+// Keys of its state: 'i' tenant id -> payload hash, arrival, offset; 'r' the origin of a
+// replay -> arrival, offset; 'd' day, tenant id and 'e' day, origin -> nothing, for
+// sweeping; 't' -> the last arrival and the last day that was swept. The tenant's length,
+// a byte, is before it: either may hold any byte.
 type ids struct {
 	st      *state.Partition
 	window  time.Duration
@@ -40,11 +40,7 @@ type post struct {
 	offset  int64
 }
 
-const (
-	hashBytes = 17
-	// postBytes is a post's value, without the byte that says that it is dead.
-	postBytes = hashBytes + 16
-)
+const hashBytes = 17
 
 // sweeping are the spaces of the state that are swept: the index by day, what it is of, and
 // where in a value of that the arrival stands.
@@ -153,13 +149,13 @@ func (s *ids) post(m schemas.Message, r *bus.Record, arrived schemas.Micros) (po
 	if err != nil {
 		return post{}, err
 	}
-	if ok && len(v) >= postBytes && s.within(v[hashBytes:], arrived) {
+	if ok && len(v) == hashBytes+16 && s.within(v[hashBytes:], arrived) {
 		p := post{outcome: repeated, offset: int64(binary.BigEndian.Uint64(v[hashBytes+8:]))}
 		// A hash of another version says nothing of the content.
 		if v[0] == hash[0] && string(v[:hashBytes]) != string(hash[:]) {
 			p.outcome = conflicting
 		}
-		if !standsFor(r, p.offset, len(v) > postBytes) {
+		if !standsFor(r, p.offset) {
 			return p, nil
 		}
 	}
@@ -177,18 +173,12 @@ func (s *ids) within(v []byte, now schemas.Micros) bool {
 }
 
 // standsFor says whether r is judged in place of the post at offset: it replays that very
-// post, which is dead or has no verdict. A letter alone proves no death: it may have
-// landed before a crash and its verdict not, and the replay, under other rules, may have
-// been clean.
-func standsFor(r *bus.Record, offset int64, dead bool) bool {
+// post, which as its writer knows has no verdict that lets it live. The state does not
+// know it: a verdict that landed before a crash counts, and this state may be what another
+// version made of the same record.
+func standsFor(r *bus.Record, offset int64) bool {
 	o := r.Replay
-	return o != nil && o.TopicID == r.TopicID && o.Partition == r.Partition.Partition && o.Offset == offset && (dead || o.Step == "")
-}
-
-// died notes that the post that was noted last is dead.
-func (s *ids) died() {
-	s.value = append(s.value[:postBytes], 1)
-	s.st.Set(s.key, s.value)
+	return o != nil && o.TopicID == r.TopicID && o.Partition == r.Partition.Partition && o.Offset == offset
 }
 
 // replay notes a replay, and says whether its origin was replayed before.

@@ -1,17 +1,13 @@
 package clean
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/vfs"
-	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/internal/bustest"
@@ -224,42 +220,8 @@ func TestReplayTooLarge(t *testing.T) {
 	all[stale].want(t, "another replay of the post", schemas.KindDuplicate, "replayed", &dead)
 }
 
-// TestStaleLetter makes a letter land whose verdict does not, and lets a version judge the
-// post that can read it: the letter's replay must not count it once more.
-func TestStaleLetter(t *testing.T) {
-	for _, x := range []struct{ key, value string }{{"a", `{"event_id":"a","text":"a text"}`}, {"some", `{"text":"a text"}`}, {"wrong", `{"event_id":"a","text":"a text"}`}} {
-		c := bustest.New(t)
-		b := c.Member(vfs.NewMem())
-		r := bustest.Input(bus.RawText, x.key, []byte(x.value))
-		c.Produce(r)
-		topic, err := b.Topic(bus.CleanText)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fault := c.Kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, TopicID: topic.ID, Err: kerr.InvalidRecord, Count: -1})
-		if err := c.Drain(b, older(newStage(t, time.Now))); !errors.Is(err, kerr.InvalidRecord) {
-			t.Fatalf("the verdict is refused: %v", err)
-		}
-		fault.Remove()
-		stage := newStage(t, time.Now)
-		c.MustDrain(b, stage)
-		again := replay(t, b, letters(t, b)[at(r)])
-		c.MustDrain(b, stage)
-		c.MustDrain(b, stage) // the copy
-		clean := 0
-		for _, v := range verdicts(t, c, b) {
-			if v.Kind == schemas.KindCleanText {
-				clean++
-			}
-		}
-		if v := verdicts(t, c, b)[again]; clean != 1 || v.Kind != schemas.KindDuplicate {
-			t.Errorf("key %s: %d of post and replay are clean, want 1; the replay is %s %s", x.key, clean, v.Kind, v.class)
-		}
-	}
-}
-
-// TestLostVerdict replays an input whose verdict is lost: it is judged in place of the
-// first, whose id is remembered as one that is not dead.
+// TestLostVerdict replays an input whose verdict is lost, as its account says: it is judged
+// in place of the first, whose id is remembered.
 func TestLostVerdict(t *testing.T) {
 	c := bustest.New(t)
 	b := c.Member(vfs.NewMem())
