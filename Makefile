@@ -8,7 +8,7 @@ export GOTOOLCHAIN = local
 GOLANGCI_VERSION := v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help tools deps build demo test race lint generate check-generated integration bench cross clean
+.PHONY: help tools deps build demo test race lint generate check-generated integration prove bench cross clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -51,6 +51,10 @@ check-generated: ## Fail where generated files are not current.
 integration: deps build ## Tests with the real engines and foreign clients.
 	sh integration/setup.sh $(CACHE)
 	go test -tags integration -count 1 -timeout 30m ./integration/... ./internal/embedded/...
+
+prove: deps build ## Kill, pause, cut and fill, and count what is left. ARGS='-n 500 kills' for one row, by hand.
+	sh integration/setup.sh $(CACHE)
+	go run ./integration/prove -bin $(BIN) -cache $(CACHE) $(or $(ARGS),-short all)
 
 cross: ## Build for the platforms without an embedded ClickHouse.
 	GOOS=darwin GOARCH=arm64 go build -o /dev/null ./cmd/millrace
