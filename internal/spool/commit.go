@@ -56,6 +56,10 @@ func (s *Spool) settle(b *batch, err error) {
 	for _, done := range b.done {
 		done(err)
 	}
+	s.mu.Lock()
+	s.settled += uint64(len(b.done))
+	s.announce()
+	s.mu.Unlock()
 }
 
 // write makes a batch durable.

@@ -60,9 +60,11 @@ func (m *metrics) close() {
 
 // Status is what a spool holds.
 type Status struct {
-	// Events were acknowledged and not confirmed; Bytes is what the files hold.
-	Events uint64
-	Bytes  int64
+	// Events were acknowledged and not confirmed; Bytes is what the files hold; Confirmed
+	// is the number of the last record that was.
+	Events    uint64
+	Bytes     int64
+	Confirmed uint64
 	// Oldest is how long the oldest of them has waited.
 	Oldest time.Duration
 	// Unreadable counts acknowledged events that were found damaged since the spool was
@@ -77,7 +79,7 @@ type Status struct {
 func (s *Spool) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := Status{Events: s.next - 1 - s.confirmed, Unreadable: s.missing, Quarantined: s.kept, Failure: s.broken}
+	t := Status{Events: s.next - 1 - s.confirmed, Confirmed: s.confirmed, Unreadable: s.missing, Quarantined: s.kept, Failure: s.broken}
 	for _, g := range s.segments {
 		t.Bytes += g.size
 	}

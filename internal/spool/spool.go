@@ -111,6 +111,8 @@ type Spool struct {
 	broken    error  // why the last write failed; nil where it did not
 	reading   []span // what was read and is not confirmed
 	lastWrite time.Time
+	taken     uint64 // records that Enqueue has taken, since Open
+	settled   uint64 // those of them whose callers know what became of them
 	missing   uint64 // records that could not be read, since Open
 	kept      int    // damaged segments in the folder
 
@@ -237,8 +239,8 @@ func (s *Spool) Append(ctx context.Context, records ...[]byte) error {
 // the caller's again when it returns. done must not block.
 func (s *Spool) Enqueue(ctx context.Context, record []byte, done func(error)) error {
 	size := int64(frameHeader + len(record))
-	if size > s.segment {
-		return fmt.Errorf("spool: a record has %d bytes, the limit is %d, an eighth of what the spool may hold", len(record), s.segment)
+	if len(record) > s.MaxRecord() {
+		return fmt.Errorf("spool: a record has %d bytes, the limit is %d, as large as a segment may be", len(record), s.MaxRecord())
 	}
 	for {
 		s.mu.Lock()
@@ -253,8 +255,43 @@ func (s *Spool) Enqueue(ctx context.Context, record []byte, done func(error)) er
 			}
 			w.b = appendFrame(w.b, w.salt, uint32(len(w.done)), record)
 			w.done = append(w.done, done)
+			s.taken++
 			s.mu.Unlock()
 			wake(s.work)
+			return nil
+		}
+		changed := s.changed
+		s.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// MaxRecord is the largest record that is taken: what MaxBytes leaves a segment.
+func (s *Spool) MaxRecord() int { return int(s.segment - frameHeader) }
+
+// Flush waits until everybody who was taken so far knows what became of it.
+func (s *Spool) Flush(ctx context.Context) error {
+	s.mu.Lock()
+	want := s.taken
+	s.mu.Unlock()
+	return s.await(ctx, func() bool { return s.settled >= want })
+}
+
+// Drained waits until everything that is durable was confirmed.
+func (s *Spool) Drained(ctx context.Context) error {
+	return s.await(ctx, func() bool { return s.confirmed+1 >= s.next })
+}
+
+// await waits until ok, which is called with s.mu held.
+func (s *Spool) await(ctx context.Context, ok func() bool) error {
+	for {
+		s.mu.Lock()
+		if ok() {
+			s.mu.Unlock()
 			return nil
 		}
 		changed := s.changed

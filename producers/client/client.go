@@ -5,18 +5,23 @@
 // Nothing is swallowed: a record that is not acknowledged has an error somewhere that the
 // caller is handed. Every event has an id when the call returns, made where it had none,
 // so that a caller who sends it again after an error is counted once.
+//
+// With a spool (WithSpool) an event is acknowledged when it is durable in a folder of this
+// machine, also while the brokers are away, and is written to the log behind that.
 package client
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 
 	"github.com/segmentio/ksuid"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/millrace-io/millrace/internal/spool"
 	"github.com/millrace-io/millrace/schemas"
 )
 
@@ -33,6 +38,8 @@ var (
 	ErrTooLarge = errors.New("event too large")
 	// ErrClosed says that the client was closed.
 	ErrClosed = errors.New("client is closed")
+	// ErrFull says that the spool has no room: what it may hold is held, or the disk is full.
+	ErrFull = spool.ErrFull
 )
 
 type config struct {
@@ -40,6 +47,9 @@ type config struct {
 	maxBytes       int
 	maxBuffered    int
 	kafka          []kgo.Opt
+	log            *slog.Logger
+	spool          func(*slog.Logger) (*spool.Spool, error) // nil without one
+	ownsSpool      bool
 }
 
 // Option configures a Client.
@@ -63,10 +73,38 @@ func WithKafka(opts ...kgo.Opt) Option {
 	return func(c *config) { c.kafka = append(c.kafka, opts...) }
 }
 
+// WithLog is where a client with a spool tells of what it meets behind its callers' backs;
+// slog's default logger where it is not given.
+func WithLog(log *slog.Logger) Option { return func(c *config) { c.log = log } }
+
+// WithSpool makes a write acknowledged when it is durable in dir, and not only when the
+// brokers have it: what they do not take yet, for however long, waits there, and what a
+// client leaves the next one on the folder writes. A crash may send an event twice; by its
+// id it counts once. A write for which maxBytes leave no room meets ErrFull. A folder has
+// one client at a time.
+func WithSpool(dir string, maxBytes int64) Option {
+	return func(c *config) {
+		c.ownsSpool = true
+		c.spool = func(log *slog.Logger) (*spool.Spool, error) {
+			return spool.Open(spool.Config{Dir: dir, MaxBytes: maxBytes}, spool.Deps{Log: log})
+		}
+	}
+}
+
+// OverSpool is WithSpool for a spool that the caller has opened, and closes behind the
+// client: Millrace's own collector, which tells what it holds.
+func OverSpool(s *spool.Spool) Option {
+	return func(c *config) {
+		c.ownsSpool = false
+		c.spool = func(*slog.Logger) (*spool.Spool, error) { return s, nil }
+	}
+}
+
 // Client writes events. It is safe for concurrent use.
 type Client struct {
 	cfg   config
-	kafka *kgo.Client
+	kafka *kgo.Client // nil with a spool
+	drain *drainer    // nil without a spool
 
 	mu     sync.Mutex
 	failed error // the first since the last Flush
@@ -82,8 +120,8 @@ type Result struct {
 	rec  *kgo.Record
 }
 
-// Wait returns when the event is acknowledged by all replicas, or with the error that it
-// met. When ctx ends first the event may still be written; send it again under its id.
+// Wait returns when the event is acknowledged by all replicas, or by the spool where there
+// is one, or with the error that it met. When ctx ends first the event may still be written; send it again under its id.
 func (r *Result) Wait(ctx context.Context) error {
 	select {
 	case <-r.done:
@@ -93,14 +131,15 @@ func (r *Result) Wait(ctx context.Context) error {
 	}
 }
 
-// Position is where an acknowledged event lies.
+// Position is where an acknowledged event lies. With a spool it lies nowhere yet: the
+// partition and the offset are -1.
 func (r *Result) Position() (topic string, partition int32, offset int64) {
 	return r.rec.Topic, r.rec.Partition, r.rec.Offset
 }
 
 // New connects lazily to the brokers, host:port each.
 func New(brokers []string, opts ...Option) (*Client, error) {
-	cfg := config{maxBytes: 4 << 20, maxBuffered: 10_000}
+	cfg := config{maxBytes: 4 << 20, maxBuffered: 10_000, log: slog.Default()}
 	for _, o := range opts {
 		o(&cfg)
 	}
@@ -110,18 +149,34 @@ func New(brokers []string, opts ...Option) (*Client, error) {
 	if cfg.maxBytes < 1 || cfg.maxBuffered < 1 {
 		return nil, fmt.Errorf("client: limits must be positive, got %d bytes, %d events", cfg.maxBytes, cfg.maxBuffered)
 	}
+	if cfg.spool != nil {
+		drain, err := newDrainer(cfg, brokers)
+		if err != nil {
+			return nil, err
+		}
+		return &Client{cfg: cfg, drain: drain}, nil
+	}
+	cl, err := newKafka(cfg, brokers)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{cfg: cfg, kafka: cl}, nil
+}
+
+// newKafka makes a producer that gives nothing up.
+func newKafka(cfg config, brokers []string, more ...kgo.Opt) (*kgo.Client, error) {
 	const overhead = 64 << 10
-	kafka := append([]kgo.Opt{
+	opts := append([]kgo.Opt{
 		kgo.SeedBrokers(brokers...), kgo.ClientID("millrace-client"),
 		kgo.RequiredAcks(kgo.AllISRAcks()), kgo.UnknownTopicRetries(-1),
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
 		kgo.MaxBufferedRecords(cfg.maxBuffered), kgo.ProducerBatchMaxBytes(int32(max(1<<20, cfg.maxBytes+overhead))),
-	}, cfg.kafka...)
-	cl, err := kgo.NewClient(kafka...)
+	}, more...)
+	cl, err := kgo.NewClient(append(opts, cfg.kafka...)...)
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	return &Client{cfg: cfg, kafka: cl}, nil
+	return cl, nil
 }
 
 // MaxBytes is the largest event that c takes, in bytes of its Protobuf form.
@@ -169,9 +224,14 @@ func (c *Client) send(ctx context.Context, topic string, m schemas.Message, key 
 	if err := m.Validate(); err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	value := m.MarshalAppend(nil)
-	if len(value) > c.cfg.maxBytes {
-		return nil, fmt.Errorf("client: event %s has %d bytes, the limit is %d: %w", env.EventID, len(value), c.cfg.maxBytes, ErrTooLarge)
+	// With a spool, what leads the event there lies before it in the same piece of memory.
+	var lead []byte
+	if c.drain != nil {
+		lead = appendLead(nil, topic, key())
+	}
+	value := m.MarshalAppend(lead)
+	if size := len(value) - len(lead); size > c.cfg.maxBytes {
+		return nil, fmt.Errorf("client: event %s has %d bytes, the limit is %d: %w", env.EventID, size, c.cfg.maxBytes, ErrTooLarge)
 	}
 	c.mu.Lock()
 	closed := c.closed
@@ -179,14 +239,10 @@ func (c *Client) send(ctx context.Context, topic string, m schemas.Message, key 
 	if closed {
 		return nil, fmt.Errorf("client: %w", ErrClosed)
 	}
-	rec := &kgo.Record{Topic: topic, Key: []byte(key()), Value: value,
-		Headers: []kgo.RecordHeader{{Key: "content-type", Value: []byte("application/x-protobuf")}}}
 	// An id that was read with its event lies in the same piece of memory: a copy lets the
 	// event go before its Result.
-	r := &Result{ID: strings.Clone(env.EventID), done: make(chan struct{}), rec: rec}
-	// When ctx ends while the record waits, for room or to be sent, it is given up, and
-	// its Result says so; one that was sent is waited for.
-	c.kafka.Produce(ctx, rec, func(_ *kgo.Record, err error) {
+	r := &Result{ID: strings.Clone(env.EventID), done: make(chan struct{})}
+	settle := func(err error) {
 		if err != nil {
 			r.err = fmt.Errorf("client: write event %s to %s: %w", r.ID, topic, err)
 			c.mu.Lock()
@@ -196,14 +252,34 @@ func (c *Client) send(ctx context.Context, topic string, m schemas.Message, key 
 			c.mu.Unlock()
 		}
 		close(r.done)
-	})
+	}
+	if c.drain != nil {
+		r.rec = &kgo.Record{Topic: topic, Partition: -1, Offset: -1}
+		if err := c.drain.spool.Enqueue(ctx, value, settle); err != nil {
+			return nil, fmt.Errorf("client: write event %s to the spool: %w", r.ID, err)
+		}
+		return r, nil
+	}
+	r.rec = newRecord(topic, []byte(key()), value)
+	// When ctx ends while the record waits, for room or to be sent, it is given up, and
+	// its Result says so; one that was sent is waited for.
+	c.kafka.Produce(ctx, r.rec, func(_ *kgo.Record, err error) { settle(err) })
 	return r, nil
+}
+
+func newRecord(topic string, key, value []byte) *kgo.Record {
+	return &kgo.Record{Topic: topic, Key: key, Value: value,
+		Headers: []kgo.RecordHeader{{Key: "content-type", Value: []byte("application/x-protobuf")}}}
 }
 
 // Flush waits until everything written so far is acknowledged, and returns the first
 // error since the last Flush.
 func (c *Client) Flush(ctx context.Context) error {
-	if err := c.kafka.Flush(ctx); err != nil {
+	flush := func(ctx context.Context) error { return c.kafka.Flush(ctx) }
+	if c.drain != nil {
+		flush = c.drain.spool.Flush
+	}
+	if err := flush(ctx); err != nil {
 		return fmt.Errorf("client: flush: %w", err)
 	}
 	c.mu.Lock()
@@ -213,12 +289,16 @@ func (c *Client) Flush(ctx context.Context) error {
 	return err
 }
 
-// Close flushes and closes the client.
+// Close flushes and closes the client. With a spool it writes to the log what it can
+// before ctx ends; what is left is in the folder, for the next client there.
 func (c *Client) Close(ctx context.Context) error {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
 	err := c.Flush(ctx)
+	if c.drain != nil {
+		return errors.Join(err, c.drain.close(ctx))
+	}
 	c.kafka.Close()
 	return err
 }
