@@ -154,6 +154,8 @@ func proveAll(ctx context.Context, o *options, chosen []row) error {
 		}
 		if err != nil || r.failures > 0 {
 			failed = append(failed, w.name)
+		} else if err := os.RemoveAll(r.dir); err != nil { // its rounds are done, and nobody needs gigabytes of their data
+			return err
 		}
 		fmt.Println(r.summary())
 	}

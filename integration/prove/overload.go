@@ -16,14 +16,16 @@ const (
 	overloadBatch   = 100
 	overloadHeld    = overloadBatch*(2<<10) + 64<<10
 	overloadClients = 10 * overloadRoom / overloadHeld
-	overloadConfig  = "collector:\n  max_body_bytes: 65536\n  max_events: 100\n  max_in_flight_bytes: 10485760\n  ack_timeout: 5s\n"
+	// overloadWith is how long the broker is there, before it goes away and behind that.
+	overloadWith   = 5 * time.Second
+	overloadConfig = "collector:\n  max_body_bytes: 65536\n  max_events: 100\n  max_in_flight_bytes: 10485760\n  ack_timeout: 5s\n"
 )
 
 // proveOverload posts ten times what a collector takes, takes the broker away for a part of
 // the time, and kills the collector: it answers 202, 429 and 503 and nothing else, and
 // what it acknowledged is delivered.
 func proveOverload(r *run) error {
-	const aRound = 60
+	const aRound = 120
 	d, err := r.deployment("overload")
 	if err != nil {
 		return err
@@ -42,16 +44,18 @@ func proveOverload(r *run) error {
 	}
 	defer l.file.Close()
 	return r.rounds(aRound, func(t *trial, seconds int) error {
-		whole := time.Duration(seconds) * time.Second
+		away := time.Duration(seconds)*time.Second - 2*overloadWith
 		return t.flow(d, l, overloadBatch, 0, func(c *crowd) error {
 			phases := []func() error{
-				func() error { return sleep(t.ctx, whole/4) },
+				func() error { return sleep(t.ctx, overloadWith) },
 				func() error { t.fault("broker away"); return broker.end(syscall.SIGKILL) },
-				func() error { return sleep(t.ctx, whole/2) },
-				func() error { return broker.start() },
+				func() error { return sleep(t.ctx, away/2) },
+				func() error { return t.kill(collector) },
+				func() error { return sleep(t.ctx, away/2) },
+				broker.start,
 				func() error { return broker.ready(t.ctx) },
-				func() error { return t.killCollector(collector) },
-				func() error { return sleep(t.ctx, whole/4) },
+				func() error { return t.kill(collector) },
+				func() error { return sleep(t.ctx, overloadWith) },
 			}
 			for _, phase := range phases {
 				if err := phase(); err != nil {
@@ -70,8 +74,8 @@ func proveOverload(r *run) error {
 	})
 }
 
-func (t *trial) killCollector(n *node) error {
-	t.fault("kill collector")
+func (t *trial) kill(n *node) error {
+	t.fault("kill " + n.name)
 	return n.signal(syscall.SIGKILL)
 }
 
