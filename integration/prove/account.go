@@ -190,7 +190,7 @@ func (a *account) lost() int {
 // parseID reads an id of the crowd's.
 func parseID(id string) (kind byte, worker, n int, ok bool) {
 	f := strings.Split(id, "-")
-	if len(f) != 3 || len(f[0]) != 1 || !strings.Contains("tifx", f[0]) {
+	if len(f) != 3 || len(f[0]) != 1 || strings.IndexByte("tifx", f[0][0]) < 0 {
 		return 0, 0, 0, false
 	}
 	worker, err := strconv.Atoi(f[1])

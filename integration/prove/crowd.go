@@ -40,8 +40,11 @@ func openLedger(dir string, workers int) (*ledger, error) {
 	}
 	for lines := bufio.NewScanner(strings.NewReader(string(data))); lines.Scan(); {
 		var worker, next int
-		if _, err := fmt.Sscanf(lines.Text(), "%d %d", &worker, &next); err != nil || worker < 0 || worker >= len(l.next) {
-			return nil, fmt.Errorf("%s: %q is no line of a ledger (%v)", path, lines.Text(), err)
+		if _, err := fmt.Sscanf(lines.Text(), "%d %d", &worker, &next); err != nil {
+			return nil, fmt.Errorf("%s: %q is no line of a ledger: %w", path, lines.Text(), err)
+		}
+		if worker < 0 || worker >= len(l.next) {
+			return nil, fmt.Errorf("%s is of more than %s", path, plural(len(l.next), "worker"))
 		}
 		l.next[worker] = next
 	}

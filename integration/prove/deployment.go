@@ -173,7 +173,7 @@ func (d *deployment) ports(name string, n int) ([]string, error) {
 		if err != nil {
 			continue
 		}
-		defer l.Close()
+		defer func() { _ = l.Close() }() // held until all are found, so that none is found twice
 		at = append(at, l.Addr().String())
 	}
 	return at, os.WriteFile(path, []byte(strings.Join(at, "\n")), 0o600)

@@ -36,17 +36,17 @@ func (t *trial) goTest(pattern string, env, args []string, packages ...string) e
 		return err
 	}
 	failed, read := t.readTests(out)
-	err = cmd.Wait()
+	err = errors.Join(read, cmd.Wait())
 	switch {
-	case read != nil:
-		return read
-	case t.result.Counts["tests"] == 0:
-		return fmt.Errorf("go test -run %s %s: no test is there, or none was built (%v)", pattern, strings.Join(packages, " "), err)
 	case len(failed) > 0:
 		t.result.Differences = failed
 		return fmt.Errorf("%s failed", plural(len(failed), "test"))
+	case err != nil:
+		return fmt.Errorf("go test -run %s %s: %w", pattern, strings.Join(packages, " "), err)
+	case t.result.Counts["tests"] == 0:
+		return fmt.Errorf("go test -run %s %s: there is no such test", pattern, strings.Join(packages, " "))
 	}
-	return err
+	return nil
 }
 
 // readTests takes in what go test -json prints; it returns the tests that failed, with the

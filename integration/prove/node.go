@@ -52,17 +52,17 @@ func (n *node) start() error {
 	if n.wanted {
 		return nil
 	}
-	done, err := n.begin()
+	ended, err := n.begin()
 	if err != nil {
 		return err
 	}
 	n.wanted, n.gone = true, make(chan struct{})
-	go n.keep(done)
+	go n.keep(ended)
 	return nil
 }
 
-// begin starts one process; n.mu is held.
-func (n *node) begin() (chan error, error) {
+// begin starts one process, and returns what is closed when it has ended; n.mu is held.
+func (n *node) begin() (chan struct{}, error) {
 	out, err := os.OpenFile(n.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
@@ -77,15 +77,18 @@ func (n *node) begin() (chan error, error) {
 		return nil, fmt.Errorf("start %s: %w", n.name, err)
 	}
 	n.cmd, n.killed = cmd, false
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
-	return done, nil
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // how it ended is in its state, which is looked at where it matters
+		close(ended)
+	}()
+	return ended, nil
 }
 
-func (n *node) keep(done chan error) {
+func (n *node) keep(ended chan struct{}) {
 	defer close(n.gone)
 	for {
-		<-done
+		<-ended
 		n.mu.Lock()
 		if n.wanted && !n.killed {
 			n.ended++
@@ -99,7 +102,7 @@ func (n *node) keep(done chan error) {
 			return
 		}
 		var err error
-		if done, err = n.begin(); err != nil {
+		if ended, err = n.begin(); err != nil {
 			panic(err) // the program was there a moment ago: the machine is out of processes
 		}
 		n.mu.Unlock()

@@ -145,10 +145,6 @@ type trial struct {
 
 func (t *trial) fault(kind string) { t.result.Faults[kind]++ }
 
-func (t *trial) logf(format string, args ...any) {
-	fmt.Printf("%s %d: %s\n", t.row.name, t.round, fmt.Sprintf(format, args...))
-}
-
 // each runs rounds that are not done yet. A round that fails ends the row: the data of
 // the next would be counted with what is wrong already.
 func (r *run) each(rounds int, round func(*trial) error) error {
