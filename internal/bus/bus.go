@@ -102,6 +102,9 @@ func New(cfg Config, deps Deps) (*Bus, error) {
 	return b, nil
 }
 
+// Objects is where the bus keeps checkpoints and trims.
+func (b *Bus) Objects() objstore.Store { return b.objects }
+
 // Close ends the bus; every Run must have returned.
 func (b *Bus) Close() { b.client.Close() }
 

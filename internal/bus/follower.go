@@ -22,21 +22,56 @@ type Follower struct {
 	ends    map[int32]int64 // the log's ends when it began
 }
 
-// Follow begins at the start of topic. Close ends it.
+// Follow begins where the log of topic does. Close ends it.
 func (b *Bus) Follow(ctx context.Context, topic string) (*Follower, error) {
 	t, err := b.Topic(topic)
 	if err != nil {
 		return nil, err
 	}
+	starts := map[int32]Start{}
+	for n := range t.Partitions {
+		trim, err := b.Trimmed(ctx, Partition{Topic: t.Name, TopicID: t.ID, Partition: n})
+		if err != nil {
+			return nil, err
+		}
+		starts[n] = trim.Start
+	}
+	return b.FollowFrom(ctx, topic, starts)
+}
+
+// FollowPartition is Follow of one partition alone.
+func (b *Bus) FollowPartition(ctx context.Context, topic string, partition int32) (*Follower, error) {
+	t, err := b.Topic(topic)
+	if err != nil {
+		return nil, err
+	}
+	trim, err := b.Trimmed(ctx, Partition{Topic: t.Name, TopicID: t.ID, Partition: partition})
+	if err != nil {
+		return nil, err
+	}
+	return b.FollowFrom(ctx, topic, map[int32]Start{partition: trim.Start})
+}
+
+// FollowFrom is Follow from places that the caller has kept, of the partitions that it
+// names.
+func (b *Bus) FollowFrom(ctx context.Context, topic string, starts map[int32]Start) (*Follower, error) {
+	t, err := b.Topic(topic)
+	if err != nil {
+		return nil, err
+	}
 	f := &Follower{bus: b, topic: t, in: map[int32]*intake{}, next: map[int32]int64{}, skipped: map[int32]int64{}}
-	if f.ends, err = b.Ends(ctx, topic); err != nil {
+	if err := f.Extend(ctx); err != nil {
 		return nil, err
 	}
 	from := map[int32]kgo.Offset{}
-	for n := range t.Partitions {
-		from[n] = kgo.NewOffset().At(0)
-		in := b.newIntake("follower", t, n, newMarks())
-		f.in[n] = &in
+	for n, start := range starts {
+		m := newMarks()
+		if m.committed, err = start.Marks.decode(); err != nil {
+			return nil, err
+		}
+		in := b.newIntake("follower", t, n, m)
+		f.in[n], f.next[n] = &in, start.Offset
+		from[n] = kgo.NewOffset().At(start.Offset)
 	}
 	opts := append(b.common(), consuming()...)
 	opts = append(opts, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}))
@@ -46,10 +81,20 @@ func (b *Bus) Follow(ctx context.Context, topic string) (*Follower, error) {
 	return f, nil
 }
 
-// CaughtUp is true once Next has returned everything that the log held when it began.
+// Extend moves the end that CaughtUp speaks of to the log's present end.
+func (f *Follower) Extend(ctx context.Context) (err error) {
+	f.ends, err = f.bus.Ends(ctx, f.topic.Name)
+	return err
+}
+
+// Marks returns the marks of a partition at its place in Positions.
+func (f *Follower) Marks(partition int32) Marks { return f.in[partition].marks.snapshot() }
+
+// CaughtUp is true once Next has returned everything that the log held when it began, or
+// was extended last.
 func (f *Follower) CaughtUp() bool {
-	for n, end := range f.ends {
-		if f.next[n] < end {
+	for n, next := range f.next {
+		if next < f.ends[n] {
 			return false
 		}
 	}
@@ -87,7 +132,7 @@ func (f *Follower) Next(ctx context.Context) ([]Record, error) {
 			f.next[p.Partition] = large.NextOffset
 			f.client.SetOffsets(behind(large))
 		default:
-			failure = errors.Join(failure, fmt.Errorf("bus: fetch %s/%d: %w", p.Topic, p.Partition, p.Err))
+			failure = errors.Join(failure, fmt.Errorf("bus: fetch %s/%d: %w", p.Topic, p.Partition, outOfRange(p.Err, p.Topic)))
 		}
 	})
 	return out, failure

@@ -166,7 +166,7 @@ func (g *group) deliver(p kgo.FetchTopicPartition) error {
 		g.consumer.SetOffsets(behind(large))
 		return nil
 	}
-	return fmt.Errorf("bus: stage %s: fetch %s/%d: %w", g.stage.Name, p.Topic, p.Partition, p.Err)
+	return fmt.Errorf("bus: stage %s: fetch %s/%d: %w", g.stage.Name, p.Topic, p.Partition, outOfRange(p.Err, p.Topic))
 }
 
 // behind is the place behind a batch that cannot be unpacked.

@@ -89,7 +89,9 @@ type Stage struct {
 // maxStore bounds the id of a store: it is in keys of the state.
 const maxStore = 64
 
-// stateName is what the stage's position and state are kept under.
+// StateName is what the stage's position, state and checkpoints are kept under.
+func (s Stage) StateName() string { return s.stateName() }
+
 func (s Stage) stateName() string {
 	if s.Store == "" {
 		return s.Name

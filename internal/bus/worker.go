@@ -94,6 +94,9 @@ func (b *Bus) openWorker(ctx context.Context, stage Stage, topic Topic, partitio
 	if restored {
 		b.log.Info("state restored from a checkpoint", "stage", stage.Name, "partition", at.String(), "position", st.Position())
 	}
+	if err := b.begin(ctx, stage, at, st); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
 	m, err := loadMarks(st)
 	if err != nil {
 		return nil, errors.Join(err, st.Close())

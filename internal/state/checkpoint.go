@@ -72,6 +72,27 @@ func (p *Partition) checkpoints(ctx context.Context, store objstore.Store) ([]st
 	return keys, nil
 }
 
+// OldestCheckpoint returns the position of the oldest checkpoint that is kept of a stage
+// and partition, which it may have to resume from where the newer ones prove unreadable; 0
+// where there is none.
+func OldestCheckpoint(ctx context.Context, store objstore.Store, stage string, topicID [16]byte, partition int32) (int64, error) {
+	p := &Partition{stage: stage, topicID: topicID, id: partition}
+	keys, err := p.checkpoints(ctx, store)
+	if err != nil || len(keys) == 0 {
+		return 0, err
+	}
+	position, _ := positionOf(keys[0])
+	return position, nil
+}
+
+// HasCheckpoints says whether a stage has put a checkpoint of any partition of a topic.
+func HasCheckpoints(ctx context.Context, store objstore.Store, stage string, topicID [16]byte) (bool, error) {
+	for _, err := range store.List(ctx, fmt.Sprintf("checkpoints/%s/%x/", stage, topicID)) {
+		return err == nil, err
+	}
+	return false, nil
+}
+
 func (p *Partition) writeCheckpoint(w io.Writer, snapshot *pebble.Snapshot) error {
 	z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
 	if err != nil {
