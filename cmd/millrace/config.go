@@ -8,10 +8,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/internal/config"
 	"github.com/millrace-io/millrace/internal/rules"
+	"github.com/millrace-io/millrace/internal/verify"
 	"github.com/millrace-io/millrace/processors/clean"
 	"github.com/millrace-io/millrace/processors/drift"
 	"github.com/millrace-io/millrace/processors/join"
@@ -38,21 +41,23 @@ type Config struct {
 	// Loop is observe, propose or auto.
 	Loop trainers.Loop `yaml:"loop"`
 	// Secret authenticates what Millrace writes to its inputs; made in Data where empty.
-	Secret     config.Secret     `yaml:"secret"`
-	Objects    ObjectsConfig     `yaml:"objects"`
-	Kafka      KafkaConfig       `yaml:"kafka"`
-	ClickHouse ClickHouseConfig  `yaml:"clickhouse"`
-	Topics     bus.TopicsConfig  `yaml:"topics"`
-	Rules      rules.Config      `yaml:"rules"`
-	Clean      clean.Config      `yaml:"clean"`
-	Join       join.Config       `yaml:"join"`
-	Predict    predict.Config    `yaml:"predict"`
-	Drift      drift.Config      `yaml:"drift"`
-	Policy     policy.Config     `yaml:"policy"`
-	Runner     runner.Config     `yaml:"runner"`
-	Classifier classifier.Config `yaml:"classifier"`
-	Sinks      SinksConfig       `yaml:"sinks"`
-	Collector  collector.Config  `yaml:"collector"`
+	Secret     config.Secret       `yaml:"secret"`
+	Objects    ObjectsConfig       `yaml:"objects"`
+	Kafka      KafkaConfig         `yaml:"kafka"`
+	ClickHouse ClickHouseConfig    `yaml:"clickhouse"`
+	Topics     bus.TopicsConfig    `yaml:"topics"`
+	Rules      rules.Config        `yaml:"rules"`
+	Clean      clean.Config        `yaml:"clean"`
+	Join       join.Config         `yaml:"join"`
+	Predict    predict.Config      `yaml:"predict"`
+	Drift      drift.Config        `yaml:"drift"`
+	Policy     policy.Config       `yaml:"policy"`
+	Runner     runner.Config       `yaml:"runner"`
+	Classifier classifier.Config   `yaml:"classifier"`
+	Sinks      SinksConfig         `yaml:"sinks"`
+	Ledger     verify.LedgerConfig `yaml:"ledger"`
+	Retention  verify.Retention    `yaml:"retention"`
+	Collector  collector.Config    `yaml:"collector"`
 }
 
 // ObjectsConfig says where lake, models and checkpoints lie.
@@ -113,7 +118,8 @@ func defaultConfig() Config {
 		Predict: predict.DefaultConfig(), Drift: drift.DefaultConfig(), Policy: policy.DefaultConfig(), Runner: runner.DefaultConfig(),
 		Classifier: classifier.DefaultConfig(),
 		Sinks:      SinksConfig{ClickHouse: clickhouse.DefaultConfig(), Parquet: parquet.DefaultConfig()},
-		Collector:  collector.DefaultConfig(),
+		Ledger:     verify.DefaultLedgerConfig(), Retention: verify.DefaultRetention(),
+		Collector: collector.DefaultConfig(),
 	}
 }
 
@@ -127,6 +133,11 @@ func (c Config) Validate() error {
 	}
 	if c.Policy.Recipe != "classifier" {
 		return fmt.Errorf("policy: there is no recipe %q: classifier is known", c.Policy.Recipe)
+	}
+	for _, name := range c.Retention.Without {
+		if !slices.Contains(roleNames, name) {
+			return fmt.Errorf("retention.without: there is no role %q: known are %s", name, strings.Join(roleNames, ", "))
+		}
 	}
 	if _, err := c.Objects.folder(c.Data); err != nil {
 		return err

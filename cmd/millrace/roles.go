@@ -28,7 +28,7 @@ import (
 )
 
 // The roles of a process, as --roles names them.
-var roleNames = []string{"collector", "clean", "predict", "join", "drift", "policy", "registry", "rollout", "trainer", "clickhouse", "parquet"}
+var roleNames = []string{"collector", "clean", "predict", "join", "drift", "policy", "registry", "rollout", "trainer", "clickhouse", "parquet", "ledger"}
 
 // role is one thing that runs until its context ends.
 type role struct {
@@ -87,6 +87,13 @@ func (a *app) roles(names []string, p *parts) ([]role, error) {
 			}
 			all = append(all, role{name, r.Run})
 		}
+		if name == "ledger" {
+			l, err := a.ledger(p)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, role{name, l.Run})
+		}
 	}
 	if slices.Contains(names, "predict") || slices.Contains(names, "collector") {
 		all = append(all, role{"models", p.models.Run})
@@ -118,7 +125,7 @@ func (a *app) stages(name string, p *parts) ([]bus.Stage, error) {
 	case "parquet":
 		return one(parquet.Stage(cfg.Sinks.Parquet, a.objects, a.stores.Lake, a.log))
 	}
-	return nil, nil // the collector and the trainer are no stages
+	return nil, nil // the collector, the trainer and the ledger are no stages
 }
 
 // Pauses before a role that failed begins again.

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -14,8 +15,6 @@ import (
 	"github.com/millrace-io/millrace/internal/console"
 	"github.com/millrace-io/millrace/internal/verify"
 	"github.com/millrace-io/millrace/schemas"
-	"github.com/millrace-io/millrace/sinks/clickhouse"
-	"github.com/millrace-io/millrace/sinks/parquet"
 )
 
 func verifyCommand() *command {
@@ -27,6 +26,7 @@ anything is missing or there twice, and says what, down to offsets.`,
 			var flags common
 			flags.define(fs)
 			wait := fs.Duration("wait", 30*time.Second, "give up when nothing moved for so `LONG`")
+			repair := fs.Bool("repair", false, "write what is missing, and account once more")
 			asJSON := fs.Bool("json", false, "print the account as JSON")
 			return func(ctx context.Context, env *environment, args []string) error {
 				cfg, err := flags.load()
@@ -35,6 +35,9 @@ anything is missing or there twice, and says what, down to offsets.`,
 				}
 				account := func(a *app) error {
 					r, err := a.verify(ctx, *wait)
+					if err == nil && *repair && !r.OK() {
+						r, err = a.repair(ctx, env.stderr, r, *wait)
+					}
 					if err != nil {
 						return err
 					}
@@ -53,10 +56,22 @@ anything is missing or there twice, and says what, down to offsets.`,
 
 // verify accounts for what is on the log now.
 func (a *app) verify(ctx context.Context, wait time.Duration) (*verify.Report, error) {
-	return verify.Run(ctx, verify.Config{Wait: wait}, a.bus, []verify.Store{
-		&clickhouse.Store{Conn: a.conn, Database: a.cfg.ClickHouse.Database},
-		&parquet.Store{Objects: a.objects},
-	})
+	return verify.Run(ctx, verify.Config{Wait: wait}, a.bus, a.accounted())
+}
+
+// repair writes what is missing and accounts again.
+func (a *app) repair(ctx context.Context, w io.Writer, r *verify.Report, wait time.Duration) (*verify.Report, error) {
+	done, err := verify.Repair(ctx, a.bus, r)
+	for store, n := range done.Rows {
+		fmt.Fprintf(w, "%s: %s rows are written\n", store, console.Count(n))
+	}
+	if done.Inputs > 0 {
+		fmt.Fprintf(w, "%s inputs are put on the log once more, to be judged\n", console.Count(done.Inputs))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a.verify(ctx, wait)
 }
 
 func printAccount(w io.Writer, r *verify.Report, asJSON bool) error {
@@ -112,6 +127,17 @@ func printLines(w io.Writer, r *verify.Report) error {
 	}
 	if len(outcomes) > 0 {
 		fmt.Fprintf(w, "inputs became %s\n", strings.Join(outcomes, ", "))
+	}
+	if r.Replayed > 0 {
+		fmt.Fprintf(w, "%s of them stand for others: they were replayed\n", console.Count(r.Replayed))
+	}
+	for _, l := range r.Lines {
+		if l.Trimmed > 0 {
+			fmt.Fprintf(w, "%s/%d: the log begins at offset %d; what was before is counted as the ledger settled it\n", l.Topic, l.Partition, l.Trimmed)
+		}
+		for _, name := range slices.Sorted(maps.Keys(l.Expired)) {
+			fmt.Fprintf(w, "%s/%d: %s keeps no rows below offset %d (retention.%s)\n", l.Topic, l.Partition, name, l.Expired[name], map[string]string{"clickhouse": "clickhouse", "parquet": "lake"}[name])
+		}
 	}
 	if r.Lost > 0 {
 		fmt.Fprintln(w, "what the stages and sinks did not reach within --wait counts as lost; millrace status shows how far they are")

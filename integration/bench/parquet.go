@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/millrace-io/millrace/internal/bus"
+	"github.com/millrace-io/millrace/internal/verify"
 	"github.com/millrace-io/millrace/schemas"
 	schemaparquet "github.com/millrace-io/millrace/schemas/parquet"
 	"github.com/millrace-io/millrace/sinks/parquet"
@@ -64,7 +65,7 @@ func parquetMillrace(ctx context.Context, t task) (result, error) {
 	store := parquet.Store{Objects: objects}
 	var rows int
 	for partition, end := range ends { // it reads the files
-		offsets, err := store.Offsets(ctx, topic, partition, end, nil)
+		offsets, err := store.Offsets(ctx, topic, partition, verify.Range{To: end}, nil)
 		if err != nil {
 			return result{}, err
 		}

@@ -296,6 +296,14 @@ func read[R any](ctx context.Context, s objstore.Store, id bus.TopicID, partitio
 	return damaged
 }
 
+// Sound says whether a file is there, can be read, and has the rows that its commit says.
+func Sound(ctx context.Context, s objstore.Store, f File) bool {
+	type row struct {
+		Offset int64 `parquet:"_offset"`
+	}
+	return readFile(ctx, s, f, func(*row) error { return nil }) == nil
+}
+
 // rowsAtOnce bounds the rows that a reader holds.
 const rowsAtOnce = 256
 

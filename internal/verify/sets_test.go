@@ -76,3 +76,15 @@ func TestRanges(t *testing.T) {
 		}
 	}
 }
+
+// TestSum makes of two offsets what ClickHouse makes of them:
+// SELECT count(), sum(intHash64(number)) FROM numbers(2).
+func TestSum(t *testing.T) {
+	t.Parallel()
+	var got Sum
+	got.Add(0)
+	got.Add(1)
+	if want := (Sum{Rows: 2, Hash: 15338533017536566882}); got != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}

@@ -5,34 +5,44 @@
 // sets of offsets, not counts or differences of offsets: logs have holes. It works on a
 // system that runs: what was there when it began is accounted for, and what the stages
 // and sinks have not reached yet is waited for.
+//
+// Run makes the account once, of all that the logs hold and of what the ledger settled
+// before they were trimmed. Ledger makes it for ever, a round after another, and deletes
+// of the logs and stores what is settled and old.
 package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/schemas"
 )
 
-// verdictStep is the stage that gives inputs their verdicts.
-const verdictStep = "clean"
-
 // Store is a place where what Millrace wrote is kept: ClickHouse, the lake.
+//
+// origins are the topics whose records count as origins: what an older topic of that name
+// left is no part of the account.
 type Store interface {
 	Name() string
 	// Reach waits until the store holds, of each kind, the row before its end (exclusive),
-	// which has one: a store may take a kind before another. What an older topic of that
-	// name left does not count: it is of other origins.
+	// which has one: a store may take a kind before another.
 	Reach(ctx context.Context, topic bus.Topic, partition int32, ends map[schemas.Kind]int64, origins []bus.TopicID) error
-	// Offsets returns the offsets below end that the store holds of partition of topic,
-	// by kind, in order, doubled ones doubled. origins are the topics whose records count
-	// as origins. Where some of it is damaged, it returns what it could read, and an error
-	// that names the damage; where it cannot be asked at all, no offsets and an error.
-	Offsets(ctx context.Context, topic bus.Topic, partition int32, end int64, origins []bus.TopicID) (map[schemas.Kind][]int64, error)
+	// Reached returns up to which offset, to at most, the store's own books say that it
+	// holds a partition; to where it keeps none.
+	Reached(ctx context.Context, topic bus.Topic, partition int32, to int64) (int64, error)
+	// Sums sums up the rows that the store holds of a range; of what is damaged, those that
+	// can be read.
+	Sums(ctx context.Context, topic bus.Topic, partition int32, r Range, origins []bus.TopicID) (Sums, error)
+	// Offsets returns the offsets of a range that the store holds, by kind, in order,
+	// doubled ones doubled. Where some of it is damaged, it returns what it could read, and
+	// an error that names the damage; where it cannot be asked at all, no offsets and an
+	// error.
+	Offsets(ctx context.Context, topic bus.Topic, partition int32, r Range, origins []bus.TopicID) (map[schemas.Kind][]int64, error)
+	// Expired returns the offset below which rows were removed by age, 0 where none were.
+	Expired(ctx context.Context, at bus.Partition) (int64, error)
 }
 
 // Config bounds a run.
@@ -53,6 +63,10 @@ type Line struct {
 	Verdicts int64 `json:"verdicts"`
 	// Stored is how many rows each store holds; empty for inputs.
 	Stored map[string]int64 `json:"stored,omitempty"`
+	// Trimmed is the offset below which the log is gone and the ledger's account stands
+	// for it; Expired, by store, that below which rows were removed by age.
+	Trimmed int64            `json:"trimmed,omitempty"`
+	Expired map[string]int64 `json:"expired,omitempty"`
 	// Differences names what is missing or too much, down to offsets.
 	Differences []string `json:"differences,omitempty"`
 }
@@ -64,236 +78,104 @@ type Report struct {
 	Outcomes map[schemas.Kind]int64 `json:"outcomes"`
 	Lost     int64                  `json:"lost"`
 	Doubled  int64                  `json:"doubled"`
+	// Pending counts, by spool, events that were acknowledged and are not on the log yet.
+	Pending map[string]int64 `json:"pending,omitempty"`
+	// Replayed counts records that stand for others on the inputs: replays of dead
+	// letters, and of inputs that had lost their verdict.
+	Replayed int64 `json:"replayed,omitempty"`
+
+	absent   []absence
+	unjudged []unjudged
 }
 
 // OK is true where everything is accounted for.
 func (r *Report) OK() bool { return r.Lost == 0 && r.Doubled == 0 }
 
-// inputs and outputs are the topics that are accounted for.
-var (
-	inputs  = []string{bus.RawText, bus.InferenceLogs, bus.UserFeedback}
-	outputs = []string{bus.CleanText, bus.Interactions, bus.TrainingExamples, bus.ModelEvents}
-)
-
 // Run makes the account of everything that is on the log now.
-func Run(ctx context.Context, cfg Config, b *bus.Bus, stores []Store) (*Report, error) {
-	v := &run{cfg: cfg, bus: b, report: &Report{Outcomes: map[schemas.Kind]int64{}}, verdicts: map[place]*account{}}
-	for _, topic := range inputs {
-		if err := v.readInput(ctx, topic); err != nil {
+func Run(ctx context.Context, cfg Config, b *bus.Bus, stores []Store) (_ *Report, err error) {
+	a, err := openAccount(ctx, b, stores, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, a.close()) }()
+	for _, name := range inputTopics {
+		if err := a.read(ctx, name, 0, func() bool { return true }); err != nil {
 			return nil, err
 		}
 	}
-	for _, topic := range outputs {
-		if err := v.readOutput(ctx, topic, stores); err != nil {
+	for _, name := range outputTopics {
+		if err := a.read(ctx, name, cfg.Wait, func() bool { return a.openOn(name) <= 0 }); err != nil {
 			return nil, err
 		}
 	}
-	v.settleInputs()
-	return v.report, nil
-}
-
-type run struct {
-	cfg      Config
-	bus      *bus.Bus
-	report   *Report
-	verdicts map[place]*account // of input partitions
-	order    []place
-	origins  []bus.TopicID
-}
-
-type place struct {
-	topic     bus.TopicID
-	partition int32
-}
-
-// account is what an input partition holds and which of it has a verdict.
-type account struct {
-	line    Line
-	records bitset
-	judged  bitset
-	open    int64 // records without a verdict
-}
-
-func (v *run) readInput(ctx context.Context, name string) error {
-	topic, err := v.bus.Topic(name)
-	if err != nil {
-		return err
-	}
-	v.origins = append(v.origins, topic.ID)
-	for n := range topic.Partitions {
-		at := place{topic.ID, n}
-		v.verdicts[at] = &account{line: Line{Topic: name, Partition: n}}
-		v.order = append(v.order, at)
-	}
-	return v.scan(ctx, name, func(r *bus.Record) {
-		a := v.verdicts[place{topic.ID, r.Partition.Partition}]
-		a.records.set(r.Offset)
-		a.line.Records++
-		a.open++
-	}, func(partition int32, skipped int64) {
-		v.verdicts[place{topic.ID, partition}].line.Skipped = skipped
-	}, func() bool { return true })
-}
-
-// scan reads a topic from its start to its present end and then on until enough says so
-// or nothing came for the time that may be waited.
-func (v *run) scan(ctx context.Context, topic string, each func(*bus.Record), skipped func(int32, int64), enough func() bool) error {
-	f, err := v.bus.Follow(ctx, topic)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	last := time.Now()
-	for !f.CaughtUp() || !enough() && time.Since(last) < v.cfg.Wait {
-		poll, cancel := context.WithTimeout(ctx, time.Second)
-		records, err := f.Next(poll)
-		cancel()
-		if ctx.Err() != nil {
-			return ctx.Err()
+	for _, at := range a.outOrder {
+		if err := a.compare(ctx, a.outputs[at], cfg.Wait); err != nil {
+			return nil, err
 		}
-		if err != nil && poll.Err() == nil {
+	}
+	return a.report(), nil
+}
+
+// compare holds an output against each store, once the store has had time to reach it.
+func (a *account) compare(ctx context.Context, o *output, wait time.Duration) error {
+	for _, h := range o.stores {
+		if err := o.checkBase(ctx, h, a.origins); err != nil {
 			return err
 		}
-		if len(records) > 0 {
-			last = time.Now()
+		reach, cancel := context.WithTimeout(ctx, wait)
+		err := h.store.Reach(reach, o.topic, o.partition, o.ends(), a.origins)
+		cancel()
+		if err != nil && ctx.Err() != nil {
+			return err
+		} // what it has not reached by now shows below, down to offsets
+		agree, err := o.settle(ctx, h, o.next, false, a.origins)
+		if err != nil {
+			return fmt.Errorf("verify: %s: %s/%d: %w", h.store.Name(), o.topic.Name, o.partition, err)
 		}
-		for i := range records {
-			each(&records[i])
-		}
-	}
-	for n, count := range f.Skipped() {
-		skipped(n, count)
-	}
-	return nil
-}
-
-// readOutput reads a topic that Millrace wrote and compares it with the stores.
-func (v *run) readOutput(ctx context.Context, name string, stores []Store) error {
-	topic, err := v.bus.Topic(name)
-	if err != nil {
-		return err
-	}
-	v.origins = append(v.origins, topic.ID)
-	lines := make([]Line, topic.Partitions)
-	want := make([]map[schemas.Kind][]int64, topic.Partitions)
-	ends := make([]int64, topic.Partitions)
-	for n := range lines {
-		lines[n] = Line{Topic: name, Partition: int32(n), Verdicts: -1, Stored: map[string]int64{}}
-		want[n] = map[schemas.Kind][]int64{}
-	}
-	open := v.openOn(name)
-	err = v.scan(ctx, name, func(r *bus.Record) {
-		n := r.Partition.Partition
-		ends[n] = r.Offset + 1
-		if v.judge(r) {
-			*open--
-		}
-		if _, claim := r.Kind.Claim(); claim {
-			return
-		}
-		lines[n].Records++
-		want[n][r.Kind] = append(want[n][r.Kind], r.Offset)
-	}, func(n int32, skipped int64) { lines[n].Skipped = skipped }, func() bool { return *open <= 0 })
-	if err != nil {
-		return err
-	}
-	for n := range lines {
-		for _, s := range stores {
-			if err := v.compare(ctx, s, topic, &lines[n], ends[n], want[n]); err != nil {
+		if !agree {
+			if err := o.compare(ctx, h, a.origins); err != nil {
 				return err
 			}
 		}
 	}
-	v.report.Lines = append(v.report.Lines, lines...)
 	return nil
 }
 
-// openOn counts the input records whose verdicts are expected on a topic.
-func (v *run) openOn(name string) *int64 {
-	var n int64
-	for _, a := range v.verdicts {
-		if name == bus.CleanText && a.line.Topic == bus.RawText || name == bus.Interactions && a.line.Topic != bus.RawText {
-			n += a.open
+// report renders the account.
+func (a *account) report() *Report {
+	r := &Report{Outcomes: a.outcomes()}
+	for _, at := range a.inOrder {
+		in := a.inputs[at]
+		records, verdicts, _ := in.count()
+		l := Line{Topic: in.topic.Name, Partition: in.partition, Records: records, Skipped: in.skipped, Verdicts: verdicts, Trimmed: in.from, Differences: in.differences}
+		r.Doubled += in.doubled
+		r.Replayed += in.replayed
+		if missing := in.unjudged(); len(missing) > 0 {
+			r.Lost += int64(len(missing))
+			r.unjudged = append(r.unjudged, unjudged{in.topic, in.partition, missing})
+			l.Differences = append(l.Differences, fmt.Sprintf("%d records have no verdict: offsets %s", len(missing), ranges(missing)))
 		}
+		r.Lines = append(r.Lines, l)
 	}
-	return &n
-}
-
-// judge notes a verdict, and says whether it is the first on a record that was counted.
-func (v *run) judge(r *bus.Record) bool {
-	if r.Origin.Step != verdictStep || r.Origin.Index != 0 {
-		return false
-	}
-	a := v.verdicts[place{r.Origin.TopicID, r.Origin.Partition}]
-	if a == nil || !a.records.has(r.Origin.Offset) {
-		return false // of a record that came after the account began
-	}
-	if a.judged.has(r.Origin.Offset) {
-		v.report.Doubled++
-		a.line.Differences = append(a.line.Differences, fmt.Sprintf("offset %d has a second verdict on %s at offset %d", r.Origin.Offset, r.Partition, r.Offset))
-		return false
-	}
-	a.judged.set(r.Origin.Offset)
-	a.open--
-	a.line.Verdicts++
-	v.report.Outcomes[r.Kind]++
-	return true
-}
-
-func (v *run) settleInputs() {
-	var lines []Line
-	for _, at := range v.order {
-		a := v.verdicts[at]
-		if a.open > 0 {
-			v.report.Lost += a.open
-			missing := a.records.without(&a.judged)
-			a.line.Differences = append(a.line.Differences, fmt.Sprintf("%d records have no verdict: offsets %s", a.open, ranges(missing)))
+	for _, at := range a.outOrder {
+		o := a.outputs[at]
+		l := Line{Topic: o.topic.Name, Partition: o.partition, Records: o.now.Sums.rows(), Skipped: o.now.Skipped, Verdicts: -1, Trimmed: o.from, Stored: map[string]int64{}}
+		for _, h := range o.stores {
+			r.Lost += h.lost
+			r.Doubled += h.doubled
+			l.Stored[h.store.Name()] = h.rows
+			l.Differences = append(l.Differences, h.differences...)
+			if len(h.missing) > 0 {
+				r.absent = append(r.absent, absence{h.store, o.topic, o.partition, h.missing})
+			}
+			if h.expired > 0 {
+				if l.Expired == nil {
+					l.Expired = map[string]int64{}
+				}
+				l.Expired[h.store.Name()] = h.expired
+			}
 		}
-		lines = append(lines, a.line)
+		r.Lines = append(r.Lines, l)
 	}
-	v.report.Lines = append(lines, v.report.Lines...)
-}
-
-func (v *run) compare(ctx context.Context, s Store, topic bus.Topic, line *Line, end int64, want map[schemas.Kind][]int64) error {
-	reach, cancel := context.WithTimeout(ctx, v.cfg.Wait)
-	defer cancel()
-	ends := map[schemas.Kind]int64{} // of what has rows: claims have none
-	for kind, offsets := range want {
-		ends[kind] = offsets[len(offsets)-1] + 1
-	}
-	if err := s.Reach(reach, topic, line.Partition, ends, v.origins); err != nil && ctx.Err() != nil {
-		return err
-	} // what it has not reached by now shows below, down to offsets
-	got, err := s.Offsets(ctx, topic, line.Partition, end, v.origins)
-	if err != nil && got == nil {
-		return fmt.Errorf("verify: %s: %s/%d: %w", s.Name(), topic.Name, line.Partition, err)
-	}
-	if err != nil {
-		line.Differences = append(line.Differences, s.Name()+": "+strings.ReplaceAll(err.Error(), "\n", "; "))
-	}
-	kinds := map[schemas.Kind]bool{}
-	for k := range want {
-		kinds[k] = true
-	}
-	for k := range got {
-		kinds[k] = true
-	}
-	sorted := make([]schemas.Kind, 0, len(kinds))
-	for k := range kinds {
-		sorted = append(sorted, k)
-	}
-	slices.Sort(sorted)
-	for _, k := range sorted {
-		line.Stored[s.Name()] += int64(len(got[k]))
-		missing, extra := differ(want[k], got[k])
-		v.report.Lost += int64(len(missing))
-		v.report.Doubled += int64(len(extra))
-		if len(missing) > 0 {
-			line.Differences = append(line.Differences, fmt.Sprintf("%s: %s lacks offsets %s", s.Name(), k, ranges(missing)))
-		}
-		if len(extra) > 0 {
-			line.Differences = append(line.Differences, fmt.Sprintf("%s: %s has offsets %s too much", s.Name(), k, ranges(extra)))
-		}
-	}
-	return nil
+	return r
 }

@@ -1,4 +1,4 @@
-package verify
+package verify_test
 
 import (
 	"context"
@@ -20,6 +20,7 @@ import (
 	"github.com/millrace-io/millrace/internal/bustest"
 	"github.com/millrace-io/millrace/internal/objstore"
 	"github.com/millrace-io/millrace/internal/state"
+	"github.com/millrace-io/millrace/internal/verify"
 	"github.com/millrace-io/millrace/schemas"
 	"github.com/millrace-io/millrace/sinks/parquet"
 )
@@ -30,7 +31,7 @@ type rig struct {
 	t      *testing.T
 	bus    *bus.Bus
 	folder string
-	stores []Store
+	stores []verify.Store
 	wait   time.Duration
 }
 
@@ -42,7 +43,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	r.bus = r.Member(vfs.NewMem())
-	r.stores = []Store{&parquet.Store{Objects: r.Objects}}
+	r.stores = []verify.Store{&parquet.Store{Objects: r.Objects}}
 	return r
 }
 
@@ -75,7 +76,7 @@ type judge struct {
 }
 
 func (j judge) stage() bus.Stage {
-	return bus.Stage{Name: verdictStep, Inputs: []string{bus.RawText}, Limits: bus.DefaultLimits(),
+	return bus.Stage{Name: "clean", Inputs: []string{bus.RawText}, Limits: bus.DefaultLimits(),
 		Open: func(context.Context, bus.Partition, *state.Partition) (bus.Task, error) { return j, nil }}
 }
 
@@ -105,9 +106,9 @@ func (r *rig) sink() {
 	r.MustDrain(r.bus, stage)
 }
 
-func (r *rig) account() *Report {
+func (r *rig) account() *verify.Report {
 	r.t.Helper()
-	report, err := Run(r.t.Context(), Config{Wait: r.wait}, r.bus, r.stores)
+	report, err := verify.Run(r.t.Context(), verify.Config{Wait: r.wait}, r.bus, r.stores)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -115,7 +116,7 @@ func (r *rig) account() *Report {
 }
 
 // line finds the account of a partition.
-func line(t *testing.T, r *Report, topic string, partition int32) Line {
+func line(t *testing.T, r *verify.Report, topic string, partition int32) verify.Line {
 	t.Helper()
 	for _, l := range r.Lines {
 		if l.Topic == topic && l.Partition == partition {
@@ -123,11 +124,11 @@ func line(t *testing.T, r *Report, topic string, partition int32) Line {
 		}
 	}
 	t.Fatalf("there is no line for %s/%d", topic, partition)
-	return Line{}
+	return verify.Line{}
 }
 
 // check compares an account with what it must be; differences are by topic/partition.
-func check(t *testing.T, r *Report, lost, doubled int64, differences map[string][]string) {
+func check(t *testing.T, r *verify.Report, lost, doubled int64, differences map[string][]string) {
 	t.Helper()
 	if r.Lost != lost || r.Doubled != doubled || r.OK() != (lost+doubled == 0) {
 		t.Errorf("%d lost, %d doubled, OK %t; want %d, %d", r.Lost, r.Doubled, r.OK(), lost, doubled)
@@ -147,15 +148,30 @@ func check(t *testing.T, r *Report, lost, doubled int64, differences map[string]
 // altered is a store that lacks rows of another, has some twice, or some that it never
 // had.
 type altered struct {
-	Store
+	verify.Store
 	lack, more map[schemas.Kind][]int64
 	partition  int32
 }
 
 func (a *altered) Name() string { return "altered" }
 
-func (a *altered) Offsets(ctx context.Context, topic bus.Topic, partition int32, end int64, origins []bus.TopicID) (map[schemas.Kind][]int64, error) {
-	got, err := a.Store.Offsets(ctx, topic, partition, end, origins)
+func (a *altered) Sums(ctx context.Context, topic bus.Topic, partition int32, r verify.Range, origins []bus.TopicID) (verify.Sums, error) {
+	got, err := a.Offsets(ctx, topic, partition, r, origins)
+	out := verify.Sums{}
+	for k, offsets := range got {
+		var sum verify.Sum
+		for _, n := range offsets {
+			sum.Add(n)
+		}
+		if sum.Rows > 0 {
+			out[k] = sum
+		}
+	}
+	return out, err
+}
+
+func (a *altered) Offsets(ctx context.Context, topic bus.Topic, partition int32, r verify.Range, origins []bus.TopicID) (map[schemas.Kind][]int64, error) {
+	got, err := a.Store.Offsets(ctx, topic, partition, r, origins)
 	if topic.Name != bus.CleanText || partition != a.partition {
 		return got, err
 	}
@@ -274,7 +290,7 @@ func TestRows(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			c.store.Store, c.store.partition = r.stores[0], 1
 			one := *r
-			one.t, one.stores = t, []Store{r.stores[0], &c.store}
+			one.t, one.stores = t, []verify.Store{r.stores[0], &c.store}
 			want := map[string][]string{}
 			if c.want != nil {
 				want["clean.text/1"] = c.want
@@ -425,16 +441,18 @@ func TestGivesUp(t *testing.T) {
 func TestUnasked(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.stores = []Store{away{r.stores[0]}}
-	if report, err := Run(t.Context(), Config{Wait: r.wait}, r.bus, r.stores); !errors.Is(err, errAway) {
+	r.inputs(1)
+	r.MustDrain(r.bus, judge{}.stage())
+	r.stores = []verify.Store{away{r.stores[0]}}
+	if report, err := verify.Run(t.Context(), verify.Config{Wait: r.wait}, r.bus, r.stores); !errors.Is(err, errAway) {
 		t.Errorf("%+v, %v", report, err)
 	}
 }
 
 var errAway = errors.New("the store is away")
 
-type away struct{ Store }
+type away struct{ verify.Store }
 
-func (away) Offsets(context.Context, bus.Topic, int32, int64, []bus.TopicID) (map[schemas.Kind][]int64, error) {
+func (away) Sums(context.Context, bus.Topic, int32, verify.Range, []bus.TopicID) (verify.Sums, error) {
 	return nil, errAway
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/millrace-io/millrace/internal/lake"
 	"github.com/millrace-io/millrace/internal/objstore"
 	"github.com/millrace-io/millrace/internal/state"
+	"github.com/millrace-io/millrace/internal/verify"
 )
 
 var errKilled = errors.New("the process was killed")
@@ -246,7 +247,7 @@ func TestOffsets(t *testing.T) {
 			t.Fatal(err)
 		}
 		for partition := range topic.Partitions {
-			offsets, err := (&Store{store}).Offsets(t.Context(), topic, partition, 1<<40, nil)
+			offsets, err := (&Store{store}).Offsets(t.Context(), topic, partition, verify.Range{To: 1 << 40}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -44,6 +44,13 @@ const (
 	minFreeShare = 0.02
 )
 
+// A segment has at most maxSegmentBytes, and so much less that the log's limit is at least
+// leastSegments of them.
+const (
+	maxSegmentBytes = 100 << 20
+	leastSegments   = 64
+)
+
 // measureEvery is how often the log and the disk are measured.
 const measureEvery = 2 * time.Second
 
@@ -105,7 +112,11 @@ func Start(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
 			return net.Listen(network, net.JoinHostPort(host, p))
 		}),
 		// Nothing of ours expires by the broker, and a group's first member need not wait.
-		kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0", "log.retention.ms": "-1"}),
+		// What is trimmed leaves the disk a segment at a time.
+		kfake.BrokerConfigs(map[string]string{
+			"group.initial.rebalance.delay.ms": "0", "log.retention.ms": "-1",
+			"log.segment.bytes": strconv.FormatInt(min(maxSegmentBytes, cfg.MaxLogBytes/leastSegments), 10),
+		}),
 	)
 	if err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
@@ -155,6 +166,14 @@ func (s *Server) Room() error {
 		return fmt.Errorf("%w: %s", ErrFull, *why)
 	}
 	return nil
+}
+
+// pressedShare is the part of its limit from which a log should be trimmed early.
+const pressedShare = 0.75
+
+// Pressed says that the log nears its limit: what is settled should go, whatever its age.
+func (s *Server) Pressed() bool {
+	return float64(s.bytes.Load()) > pressedShare*float64(s.cfg.MaxLogBytes) || s.full.Load() != nil
 }
 
 func (s *Server) watch() {
