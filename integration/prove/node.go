@@ -145,6 +145,10 @@ func (n *node) end(s syscall.Signal) error {
 	n.wanted = false
 	cmd, gone := n.cmd, n.gone
 	n.mu.Unlock()
+	if n.sort == "kafka" {
+		// The last brokers of a cluster wait for a quorum to let them go.
+		s = syscall.SIGKILL
+	}
 	if err := cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("signal %s: %w", n.name, err)
 	}
@@ -152,10 +156,10 @@ func (n *node) end(s syscall.Signal) error {
 	case <-gone:
 	case <-time.After(patience):
 		_ = cmd.Process.Kill() // it is told below
+		<-gone
 		return fmt.Errorf("%s does not end within %s", n.name, patience)
 	}
-	// A Java program ends with 143 when it is asked to.
-	if s == syscall.SIGTERM && n.sort != "kafka" && cmd.ProcessState.ExitCode() > 0 {
+	if s == syscall.SIGTERM && cmd.ProcessState.ExitCode() > 0 {
 		return fmt.Errorf("%s was asked to end, and ended with %s; its output is in %s", n.name, cmd.ProcessState, n.log)
 	}
 	return nil
@@ -168,9 +172,15 @@ func (n *node) selfEnded() int {
 	return n.ended
 }
 
-// ready waits until the process that runs answers.
+// ready waits until the process that runs answers: not one that was told to end and still
+// does.
 func (n *node) ready(ctx context.Context) error {
-	return await(ctx, func() bool { return n.isReady(ctx, n.pid()) }, func() string {
+	return await(ctx, func() bool {
+		n.mu.Lock()
+		ending := n.killed
+		n.mu.Unlock()
+		return !ending && n.isReady(ctx, n.pid())
+	}, func() string {
 		return fmt.Sprintf("%s is not ready; its output is in %s", n.name, n.log)
 	})
 }
