@@ -49,6 +49,7 @@ type app struct {
 	address addresses
 	stores  stores // what this process fills
 	parts   *parts // of a deployment that runs here
+	edge    *edge  // nil where there is no spool
 
 	closers []func() error // run in reverse
 }
@@ -77,7 +78,19 @@ var errRunning = errors.New("another millrace works on this folder")
 
 // open starts the engines and connects to everything. Its data folder is its own until
 // close.
-func open(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error) {
+func open(ctx context.Context, cfg Config, log *slog.Logger) (*app, error) {
+	a, err := prepare(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.start(ctx); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	return a, nil
+}
+
+// prepare takes the data folder and opens what lies in it.
+func prepare(cfg Config, log *slog.Logger) (_ *app, err error) {
 	a := &app{cfg: cfg, log: log, metrics: prometheus.NewRegistry()}
 	defer func() {
 		if err != nil {
@@ -97,11 +110,17 @@ func open(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error)
 		return nil, err
 	}
 	a.closers = append(a.closers, a.state.Close)
+	return a, nil
+}
+
+// start starts the engines that are its own and connects to the others.
+func (a *app) start(ctx context.Context) (err error) {
+	cfg, log := a.cfg, a.log
 	if len(cfg.Kafka.Brokers) == 0 {
 		a.kafka, err = embeddedkafka.Start(ctx, embeddedkafka.Config{Dir: filepath.Join(cfg.Data, "kafka"), Listen: cfg.Kafka.Listen,
 			MaxLogBytes: int64(cfg.Kafka.MaxLogBytes), Inputs: []string{bus.RawText, bus.InferenceLogs, bus.UserFeedback}, OwnHeader: bus.HeaderOrigin}, log)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		a.closers = append(a.closers, func() error { a.kafka.Close(); return nil })
 		a.address.Brokers = []string{a.kafka.Addr()}
@@ -110,27 +129,27 @@ func open(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err error)
 		a.engine, err = embeddedch.Start(ctx, embeddedch.Config{Dir: filepath.Join(cfg.Data, "clickhouse"), Listen: cfg.ClickHouse.Listen, Library: libraryPath(cfg),
 			Password: a.enginePassword(), MaxMemory: int64(cfg.ClickHouse.MaxMemory)}, log)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		a.closers = append(a.closers, a.engine.Close)
 		a.address.ClickHouse = a.engine.Addr()
 	}
 	if err := a.connect(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if err := a.bus.Ensure(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if err := clickhouse.Migrate(ctx, a.conn, cfg.ClickHouse.Database); err != nil {
-		return nil, err
+		return err
 	}
 	if a.stores.ClickHouse, err = clickhouse.StoreID(ctx, a.conn, cfg.ClickHouse.Database); err != nil {
-		return nil, err
+		return err
 	}
 	if a.stores.Lake, err = lake.ID(ctx, a.objects); err != nil {
-		return nil, err
+		return err
 	}
-	return a, a.noteIDs()
+	return a.noteIDs()
 }
 
 // noteIDs remembers which topics and stores there are, and says when one was made anew:
@@ -209,7 +228,23 @@ func attach(ctx context.Context, cfg Config, log *slog.Logger) (_ *app, err erro
 }
 
 // connect reaches the log, the objects and ClickHouse.
-func (a *app) connect(ctx context.Context) error {
+func (a *app) connect(ctx context.Context) (err error) {
+	if err := a.connectLog(); err != nil {
+		return err
+	}
+	if a.conn, err = clickhouse.Open(a.dsn()); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.conn.Close)
+	if err := a.conn.Ping(ctx); err != nil {
+		return fmt.Errorf("clickhouse does not answer: %w (see clickhouse.dsn)", err)
+	}
+	return nil
+}
+
+// connectLog opens the objects, and prepares the way to the log: the first who asks it
+// something connects.
+func (a *app) connectLog() error {
 	folder, err := a.cfg.Objects.folder(a.cfg.Data)
 	if err != nil {
 		return err
@@ -226,13 +261,6 @@ func (a *app) connect(ctx context.Context) error {
 		return err
 	}
 	a.closers = append(a.closers, func() error { a.bus.Close(); return nil })
-	if a.conn, err = clickhouse.Open(a.dsn()); err != nil {
-		return err
-	}
-	a.closers = append(a.closers, a.conn.Close)
-	if err := a.conn.Ping(ctx); err != nil {
-		return fmt.Errorf("clickhouse does not answer: %w (see clickhouse.dsn)", err)
-	}
 	return nil
 }
 
@@ -377,10 +405,15 @@ func writeFile(path string, data []byte) (err error) {
 
 // room says why no new inputs may be taken.
 func (a *app) room() error {
-	if a.kafka == nil {
-		return nil
+	if a.kafka != nil {
+		if err := a.kafka.Room(); err != nil {
+			return err
+		}
 	}
-	return a.kafka.Room()
+	if a.edge != nil {
+		return a.edge.spool.Room()
+	}
+	return nil
 }
 
 func (a *app) close() error {

@@ -96,9 +96,9 @@ func (a *app) roles(names []string, p *parts) ([]role, error) {
 		}
 	}
 	if slices.Contains(names, "predict") || slices.Contains(names, "collector") {
-		all = append(all, role{"models", p.models.Run})
+		all = append(all, role{"models", a.edge.joined(p.models.Run)})
 	}
-	return all, nil
+	return append(all, a.edge.roles(a)...), nil
 }
 
 // stages of one role.

@@ -22,7 +22,6 @@ import (
 	"github.com/millrace-io/millrace/internal/hostguard"
 	"github.com/millrace-io/millrace/internal/rules"
 	"github.com/millrace-io/millrace/processors/predict"
-	"github.com/millrace-io/millrace/producers/client"
 	"github.com/millrace-io/millrace/producers/collector"
 	"github.com/millrace-io/millrace/schemas"
 )
@@ -86,6 +85,9 @@ GET  /metrics, /healthz, /readyz, /debug/pprof/
 `
 
 func (a *app) clickhouseName() string {
+	if a.conn == nil {
+		return "none, which a collector does without"
+	}
 	if a.address.ClickHouse != "" {
 		return "http://" + a.address.ClickHouse
 	}
@@ -95,7 +97,7 @@ func (a *app) clickhouseName() string {
 // up opens the deployment, runs roles, and calls work when all is ready; it ends when
 // work returns or ctx ends.
 func up(ctx context.Context, cfg Config, log *slog.Logger, names []string, work func(*app) error) (err error) {
-	a, err := open(ctx, cfg, log)
+	a, err := openFor(ctx, cfg, log, names)
 	if err != nil {
 		return err
 	}
@@ -181,7 +183,7 @@ func (a *app) handler(names []string, p *parts, h *health) (http.Handler, func()
 	mux := http.NewServeMux()
 	done := func() {}
 	if slices.Contains(names, "collector") {
-		cl, err := client.New(a.address.Brokers, client.WithTenant(a.cfg.Tenant), client.WithMaxBytes(a.cfg.Topics.MaxInputBytes))
+		cl, err := a.newClient()
 		if err != nil {
 			return nil, nil, err
 		}
@@ -232,6 +234,7 @@ func (a *app) ready(w http.ResponseWriter, h *health) {
 	if problem := a.parts.models.Problem(a.cfg.Model); problem != "" {
 		degraded["models"] = problem
 	}
+	a.edge.degraded(degraded)
 	_ = json.NewEncoder(w).Encode(map[string]any{"ready": len(down) == 0, "down": down, "degraded": degraded}) // whoever hung up needs no answer
 }
 

@@ -141,7 +141,7 @@ func Open(cfg Config, deps Deps) (_ *Spool, err error) {
 	if deps.Log == nil {
 		deps.Log = slog.Default()
 	}
-	s := &Spool{cfg: cfg, fs: deps.FS, log: deps.Log, segment: min(maxSegment, cfg.MaxBytes/8),
+	s := &Spool{cfg: cfg, fs: deps.FS, log: deps.Log, segment: largestSegment(cfg.MaxBytes),
 		work: make(chan struct{}, 1), tidy: make(chan struct{}, 1), stop: make(chan struct{}), changed: make(chan struct{})}
 	defer func() {
 		if err != nil && s.lock != nil {
@@ -270,8 +270,15 @@ func (s *Spool) Enqueue(ctx context.Context, record []byte, done func(error)) er
 	}
 }
 
-// MaxRecord is the largest record that is taken: what MaxBytes leaves a segment.
+// MaxRecord is the largest record that is taken.
 func (s *Spool) MaxRecord() int { return int(s.segment - frameHeader) }
+
+// MaxRecord is the largest record that a spool takes which may hold maxBytes.
+func MaxRecord(maxBytes int64) int { return int(largestSegment(maxBytes) - frameHeader) }
+
+// largestSegment leaves room for several, so that confirmed ones can go while others are
+// written.
+func largestSegment(maxBytes int64) int64 { return min(maxSegment, maxBytes/8) }
 
 // Flush waits until everybody who was taken so far knows what became of it.
 func (s *Spool) Flush(ctx context.Context) error {

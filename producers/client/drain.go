@@ -40,6 +40,9 @@ type drainer struct {
 	problem error
 }
 
+// MaxLead is more than a spooled event has beside its bytes: its topic and its key.
+const MaxLead = 1 << 10
+
 // leadVersion begins what is spooled: a later form begins with another byte.
 const leadVersion = 1
 
@@ -79,8 +82,7 @@ func newDrainer(cfg config, brokers []string) (*drainer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	const lead = 1 << 10 // more than the topic and the longest id take
-	if most := s.MaxRecord() - lead; cfg.maxBytes > most {
+	if most := s.MaxRecord() - MaxLead; cfg.maxBytes > most {
 		err := fmt.Errorf("client: an event may have %d bytes and the spool takes %d: let it hold more (eight times an event and a little), or take smaller events", cfg.maxBytes, most)
 		if cfg.ownsSpool {
 			err = errors.Join(err, s.Close())

@@ -1,7 +1,8 @@
 // Package collector takes events over HTTP: POST /v1/text, /v1/inferences, /v1/feedback.
 //
-// A 202 says that the broker has every event that its answer lists. Under overload it
-// answers 429 or 503, with Retry-After, and nothing that was accepted is lost.
+// A 202 says that the broker, or the spool on this machine's disk where there is one, has
+// every event that its answer lists. Under overload it answers 429 or 503, with
+// Retry-After, and nothing that was accepted is lost.
 package collector
 
 import (
@@ -17,6 +18,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/millrace-io/millrace/internal/config"
+	"github.com/millrace-io/millrace/internal/spool"
 	"github.com/millrace-io/millrace/producers/client"
 	"github.com/millrace-io/millrace/schemas"
 )
@@ -31,13 +34,35 @@ type Config struct {
 	// MaxInFlight bounds what all requests at work hold: their bytes, unpacked, and what
 	// is made of their events; beyond it the answer is 429.
 	MaxInFlight int64 `yaml:"max_in_flight_bytes"`
-	// AckTimeout is how long the broker may take before the answer is 503.
+	// AckTimeout is how long the broker, or the spool, may take before the answer is 503.
 	AckTimeout time.Duration `yaml:"ack_timeout"`
+	// Spool is off, on or auto: whether an event is acknowledged when it is durable on this
+	// machine, so that it is taken while the brokers are away. auto is on where the brokers
+	// are others' processes.
+	Spool SpoolMode `yaml:"spool"`
+	// SpoolMaxBytes bounds what the spool holds on the disk; beyond it the answer is 503.
+	SpoolMaxBytes config.Bytes `yaml:"spool_max_bytes"`
+}
+
+// SpoolMode says when there is a spool.
+type SpoolMode string
+
+// The modes.
+const (
+	SpoolOff  SpoolMode = "off"
+	SpoolOn   SpoolMode = "on"
+	SpoolAuto SpoolMode = "auto"
+)
+
+// Spools says whether there is a spool; remote is whether the brokers are other processes.
+func (c Config) Spools(remote bool) bool {
+	return c.Spool == SpoolOn || c.Spool == SpoolAuto && remote
 }
 
 // DefaultConfig suits one machine.
 func DefaultConfig() Config {
-	return Config{MaxBodyBytes: 8 << 20, MaxEventBytes: 1 << 20, MaxEvents: 10_000, MaxInFlight: 128 << 20, AckTimeout: 10 * time.Second}
+	return Config{MaxBodyBytes: 8 << 20, MaxEventBytes: 1 << 20, MaxEvents: 10_000, MaxInFlight: 128 << 20, AckTimeout: 10 * time.Second,
+		Spool: SpoolAuto, SpoolMaxBytes: 4 << 30}
 }
 
 // Validate says what is wrong with c.
@@ -49,6 +74,14 @@ func (c Config) Validate() error {
 		return fmt.Errorf("collector: max_in_flight_bytes is %d, and one request may hold %d: raise it, or lower max_body_bytes (%d) or max_events (%d)",
 			c.MaxInFlight, most, c.MaxBodyBytes, c.MaxEvents)
 	}
+	switch c.Spool {
+	case SpoolOff, SpoolOn, SpoolAuto:
+	default:
+		return fmt.Errorf("collector: spool is %q: off, on and auto are known", c.Spool)
+	}
+	if c.SpoolMaxBytes < spool.MinBytes {
+		return fmt.Errorf("collector: spool_max_bytes is %d, the least is %d", c.SpoolMaxBytes, spool.MinBytes)
+	}
 	return nil
 }
 
@@ -56,6 +89,9 @@ func (c Config) Validate() error {
 func (c Config) Fits(maxInput int) error {
 	if c.MaxEventBytes > maxInput {
 		return fmt.Errorf("collector: max_event_bytes is %d, above the log's limit of %d (topics.max_input_bytes): lower it, or raise that", c.MaxEventBytes, maxInput)
+	}
+	if most := spool.MaxRecord(int64(c.SpoolMaxBytes)) - client.MaxLead; c.Spool != SpoolOff && maxInput > most {
+		return fmt.Errorf("collector: a spool of %d bytes (spool_max_bytes) takes events of %d, below the log's limit of %d (topics.max_input_bytes): let it hold more, or lower that, or set spool to off", c.SpoolMaxBytes, most, maxInput)
 	}
 	return nil
 }
@@ -65,7 +101,7 @@ type Deps struct {
 	Client *client.Client
 	// Tenant is whose events these are; an event may not name another.
 	Tenant string
-	// Room says why nothing new may be taken: a full log or disk. nil where it may.
+	// Room says why nothing new may be taken: a full log, spool or disk. nil where it may.
 	Room    func() error
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
@@ -190,7 +226,7 @@ func (c *Collector) handle(w http.ResponseWriter, r *http.Request, kind schemas.
 	if err != nil {
 		c.deps.Log.Warn("events are not acknowledged", "kind", kind, "events", len(events), "error", err)
 		c.events.WithLabelValues(string(kind), "unacknowledged").Add(float64(len(events)))
-		return http.StatusServiceUnavailable, answer{Error: "the log did not acknowledge in time; send it again, under the same ids"}
+		return http.StatusServiceUnavailable, answer{Error: unacknowledged(err)}
 	}
 	c.events.WithLabelValues(string(kind), "accepted").Add(float64(len(ids)))
 	switch {
@@ -200,6 +236,18 @@ func (c *Collector) handle(w http.ResponseWriter, r *http.Request, kind schemas.
 		return http.StatusRequestEntityTooLarge, bad.answer(answer{Error: "no event could be taken"})
 	}
 	return http.StatusUnprocessableEntity, bad.answer(answer{Error: "no event could be taken"})
+}
+
+// unacknowledged says why events were not taken, without what is this machine's alone.
+func unacknowledged(err error) string {
+	const mend = "; send it again, under the same ids"
+	switch {
+	case errors.Is(err, client.ErrFull):
+		return "the spool, or its disk, is full" + mend
+	case errors.Is(err, context.DeadlineExceeded):
+		return "the log did not acknowledge in time" + mend
+	}
+	return "the events could not be kept" + mend
 }
 
 // write hands events to the log and waits until it has them all. What the log will never
