@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -80,12 +81,19 @@ func (a *app) roles(names []string, p *parts) ([]role, error) {
 		for _, s := range stages {
 			all = append(all, role{s.Name, func(ctx context.Context) error { return a.bus.Run(ctx, s) }})
 		}
-		if name == "trainer" {
+		switch name {
+		case "trainer":
 			r, err := a.trainer(p)
 			if err != nil {
 				return nil, err
 			}
 			all = append(all, role{name, r.Run})
+		case "parquet":
+			c, err := a.compactor()
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, role{"compactor", c.Run})
 		}
 		if name == "ledger" {
 			l, err := a.ledger(p)
@@ -99,6 +107,14 @@ func (a *app) roles(names []string, p *parts) ([]role, error) {
 		all = append(all, role{"models", a.edge.joined(p.models.Run)})
 	}
 	return append(all, a.edge.roles(a)...), nil
+}
+
+// compactor works on the partitions that the sink into the lake has here.
+func (a *app) compactor() (*parquet.Compactor, error) {
+	return parquet.NewCompactor(a.cfg.Sinks.Parquet.Compact, parquet.CompactDeps{
+		Objects: a.objects, Log: a.log, Metrics: a.metrics, Clock: time.Now,
+		Partitions: func() []bus.Partition { return slices.Collect(maps.Keys(a.bus.Positions("parquet"))) },
+	})
 }
 
 // stages of one role.

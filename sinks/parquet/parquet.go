@@ -33,12 +33,14 @@ type Config struct {
 	MaxRecords int           `yaml:"max_records"`
 	MaxBytes   int           `yaml:"max_bytes"`
 	MaxAge     time.Duration `yaml:"max_age"`
+	// Compact says when ranges become one.
+	Compact CompactConfig `yaml:"compact"`
 }
 
 // DefaultConfig makes files of a good size where there is traffic, and a file a minute
 // where there is little.
 func DefaultConfig() Config {
-	return Config{MaxRecords: 200_000, MaxBytes: 64 << 20, MaxAge: time.Minute}
+	return Config{MaxRecords: 200_000, MaxBytes: 64 << 20, MaxAge: time.Minute, Compact: DefaultCompactConfig()}
 }
 
 // Validate says what is wrong with c.
@@ -68,6 +70,10 @@ type task struct {
 	store objstore.Store
 	log   *slog.Logger
 	names sinks.TopicNames
+	// goesOn is where this writer's first range begins, once it has entered the lake: what
+	// lies before is in it, or is not to be.
+	goesOn  int64
+	entered bool
 }
 
 var _ bus.Ranger = (*task)(nil)
@@ -79,6 +85,16 @@ func (t *task) Process(context.Context, []bus.Record, *bus.Output) error {
 
 // RangeEnd implements bus.Ranger.
 func (t *task) RangeEnd(ctx context.Context, first int64) (int64, error) {
+	if !t.entered {
+		goesOn, err := lake.Enter(ctx, t.store, t.at.TopicID, t.at.Partition, first)
+		if err != nil {
+			return 0, err
+		}
+		t.goesOn, t.entered = goesOn, true
+	}
+	if first < t.goesOn {
+		return t.goesOn, nil
+	}
 	return lake.Claimed(ctx, t.store, t.at.TopicID, t.at.Partition, first)
 }
 
@@ -113,6 +129,9 @@ type group struct {
 // holds two megabytes before its first row, and a claim fixes the range, so a range of
 // many tenants that was too large for the memory once would be so after every start.
 func (t *task) ProcessRange(ctx context.Context, first, end int64, in []bus.Record) error {
+	if end <= t.goesOn {
+		return nil
+	}
 	fixed, err := lake.Claim(ctx, t.store, t.at.TopicID, t.at.Partition, first, end)
 	if err != nil {
 		return err
@@ -126,17 +145,47 @@ func (t *task) ProcessRange(ctx context.Context, first, end int64, in []bus.Reco
 	}
 	commit := lake.Commit{First: first, End: end}
 	for _, g := range groups {
-		err := t.store.CreateFunc(ctx, g.file.Key, func(w io.Writer) error { return t.write(w, g, first, end, in) })
-		if err != nil && !errors.Is(err, objstore.ErrExists) {
+		err := t.store.CreateFunc(ctx, g.file.Key, func(w io.Writer) error {
+			to := &counter{to: w}
+			defer func() { g.file.Bytes = to.bytes }()
+			return t.write(to, g, first, end, in)
+		})
+		if errors.Is(err, objstore.ErrExists) {
+			g.file.Bytes, err = size(ctx, t.store, g.file.Key)
+		}
+		if err != nil {
 			return err
 		}
 		commit.Files = append(commit.Files, g.file)
 	}
+	commit.At = time.Now()
 	slices.SortFunc(commit.Files, func(a, b lake.File) int { return strings.Compare(a.Key, b.Key) })
 	if err := lake.PutCommit(ctx, t.store, t.at.TopicID, t.at.Partition, commit); err != nil {
 		return err
 	}
 	return lake.Granted(ctx, t.store, t.at.TopicID, t.at.Partition, end)
+}
+
+// counter counts what is written.
+type counter struct {
+	to    io.Writer
+	bytes int64
+}
+
+// Write implements io.Writer.
+func (c *counter) Write(b []byte) (int, error) {
+	n, err := c.to.Write(b)
+	c.bytes += int64(n)
+	return n, err
+}
+
+// size is that of an object, whoever made it.
+func size(ctx context.Context, s objstore.Store, key string) (int64, error) {
+	o, err := s.Open(ctx, key)
+	if err != nil {
+		return 0, err
+	}
+	return o.Size(), o.Close()
 }
 
 // groups sorts the records of a range out, without decoding them.
