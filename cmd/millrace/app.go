@@ -182,7 +182,7 @@ func (a *app) noteIDs() error {
 	}
 	data, err := json.MarshalIndent(now, "", "  ")
 	if err == nil {
-		err = writeFile(path, append(data, '\n'))
+		err = disk.System().Replace(path, 0o600, append(data, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("note the topics: %w", err)
@@ -367,40 +367,11 @@ func (a *app) announce() error {
 		return fmt.Errorf("render addresses: %w", err)
 	}
 	path := filepath.Join(a.cfg.Data, "run.json")
-	if err := writeFile(path, data); err != nil {
+	if err := disk.System().Replace(path, 0o600, data); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	a.closers = append(a.closers, func() error { return os.Remove(path) })
 	return nil
-}
-
-// writeFile puts data in place of what a file held: whoever reads it, also after a crash
-// or on a full disk, finds all of the old or all of the new.
-func writeFile(path string, data []byte) (err error) {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, disk.TempPrefix+"*") // of mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name()) // it may have its name already
-		}
-	}()
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return err
-	}
-	return disk.System().Sync(dir)
 }
 
 // room says why no new inputs may be taken.

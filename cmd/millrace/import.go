@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/millrace-io/millrace/internal/console"
+	"github.com/millrace-io/millrace/internal/disk"
 	"github.com/millrace-io/millrace/producers/client"
 	"github.com/millrace-io/millrace/producers/importer"
 	"github.com/millrace-io/millrace/schemas"
@@ -188,7 +189,7 @@ func saveImport(path string, s importState) error {
 		err = os.MkdirAll(filepath.Dir(path), 0o700)
 	}
 	if err == nil {
-		err = writeFile(path, data)
+		err = disk.System().Replace(path, 0o600, data)
 	}
 	if err != nil {
 		return fmt.Errorf("note how far the import came: %w", err)

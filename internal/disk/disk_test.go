@@ -12,14 +12,22 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/vfs"
+
+	"github.com/millrace-io/millrace/internal/disk/disktest"
 )
 
-// played is a disk with so much room, which notes what it syncs.
+// played is the machine's disk with so much room, which notes the folders that it syncs.
 func played(room *uint64, synced *[]string) Disk {
-	return Disk{
-		Usage: func(string) (vfs.DiskUsage, error) { return vfs.DiskUsage{AvailBytes: *room}, nil },
-		Sync:  func(dir string) error { *synced = append(*synced, dir); return syncDir(dir) },
-	}
+	return Disk{&disktest.FS{
+		FS:   System().FS,
+		Free: func() uint64 { return *room },
+		Before: func(op disktest.Op, path string) error {
+			if op == disktest.OpSyncDir {
+				*synced = append(*synced, path)
+			}
+			return nil
+		},
+	}}
 }
 
 func names(t *testing.T, dir string) []string {
@@ -105,10 +113,32 @@ func TestRoom(t *testing.T) {
 	if err := d.Room("/data"); !errors.Is(err, ErrFull) || err.Error() != "the disk is full: that of /data has 7 MiB free; make room" {
 		t.Error(err)
 	}
-	if err := (Disk{Usage: vfs.NewMem().GetDiskUsage}).Room("/"); err != nil {
+	if err := (Disk{vfs.NewMem()}).Room("/"); err != nil {
 		t.Errorf("in memory: %v", err)
 	}
 	if err := System().Room(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("of no folder: %v", err)
+	}
+}
+
+// TestModes checks who may read a file: a secret is its owner's alone from its first byte.
+func TestModes(t *testing.T) {
+	dir := t.TempDir()
+	d := System()
+	var meanwhile fs.FileMode
+	err := d.Create(filepath.Join(dir, "a"), 0o644, func(w io.Writer) error {
+		info, err := os.Stat(filepath.Join(dir, names(t, dir)[0]))
+		if err == nil {
+			meanwhile = info.Mode()
+		}
+		return errors.Join(err, d.Replace(filepath.Join(dir, "b"), 0o600, []byte("secret")))
+	})
+	if err != nil || meanwhile != 0o600 {
+		t.Errorf("while it is written it is of mode %s, %v; want 0600", meanwhile, err)
+	}
+	for name, want := range map[string]fs.FileMode{"a": 0o644, "b": 0o600} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode() != want {
+			t.Errorf("%s is of mode %s, %v; want %s", name, info.Mode(), err, want)
+		}
 	}
 }

@@ -8,14 +8,14 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/cockroachdb/pebble/vfs"
 
 	"github.com/millrace-io/millrace/internal/disk"
 )
@@ -36,38 +36,85 @@ type FolderStore struct {
 	known map[string]struct{} // folders whose names are durable
 }
 
-// Folder opens the store in dir and makes the folder where it is missing.
-func Folder(dir string) (*FolderStore, error) {
-	s := &FolderStore{dir: filepath.Clean(dir), disk: disk.System(), known: map[string]struct{}{}}
+// Folder opens the store in dir, a folder of this machine, and makes it where it is
+// missing.
+func Folder(dir string) (*FolderStore, error) { return FolderOn(disk.System().FS, dir) }
+
+// FolderOn is Folder on any file system.
+func FolderOn(on vfs.FS, dir string) (*FolderStore, error) {
+	s := &FolderStore{dir: on.PathJoin(dir), disk: disk.Disk{FS: on}, known: map[string]struct{}{}}
 	if err := s.disk.MkdirAll(s.dir); err != nil {
 		return nil, fmt.Errorf("objects: make %s: %w", dir, err)
 	}
-	return s, s.sweep()
+	if err := s.sweep(); err != nil {
+		return nil, fmt.Errorf("objects: sweep %s: %w", dir, err)
+	}
+	return s, nil
 }
 
 // sweep removes what writers that died have left.
 func (s *FolderStore) sweep() error {
-	return filepath.WalkDir(s.dir, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasPrefix(d.Name(), disk.TempPrefix) {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil && time.Since(info.ModTime()) > staleAfter {
-			err = os.Remove(p)
-		}
-		if errors.Is(err, fs.ErrNotExist) {
+	return s.walk("", func(key string, info fs.FileInfo) error {
+		if !temporary(key) || time.Since(info.ModTime()) <= staleAfter {
 			return nil
 		}
-		return err
+		if err := s.disk.Remove(s.path(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
 	})
 }
 
+// walk calls found for each file whose key begins with prefix, in no order, temporary ones
+// among them. What is removed meanwhile may be left out.
+func (s *FolderStore) walk(prefix string, found func(key string, info fs.FileInfo) error) error {
+	var folder func(key string) error
+	folder = func(key string) error {
+		names, err := s.disk.List(s.path(key))
+		if absent(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			at := path.Join(key, name)
+			if !strings.HasPrefix(at, prefix) && !strings.HasPrefix(prefix, at+"/") {
+				continue
+			}
+			info, err := s.disk.Stat(s.path(at))
+			switch {
+			case absent(err):
+				continue
+			case err != nil:
+				return err
+			case info.IsDir():
+				err = folder(at)
+			case strings.HasPrefix(at, prefix):
+				err = found(at, info)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	top, _ := path.Split(prefix)
+	return folder(path.Clean(top))
+}
+
+// temporary says whether a file is one that is being written.
+func temporary(key string) bool { return strings.HasPrefix(path.Base(key), disk.TempPrefix) }
+
+// path is the file of a key; "." is the store's folder.
+func (s *FolderStore) path(key string) string { return s.disk.PathJoin(s.dir, key) }
+
 func (s *FolderStore) file(key string) (string, error) {
 	if key == "" || key != path.Clean(key) || path.IsAbs(key) || key == "." || strings.HasPrefix(key, "../") || key == ".." ||
-		strings.HasPrefix(path.Base(key), disk.TempPrefix) || strings.ContainsAny(key, "\\\x00") {
+		temporary(key) || strings.ContainsAny(key, "\\\x00") {
 		return "", fmt.Errorf("objects: %q is no key", key)
 	}
-	return filepath.Join(s.dir, filepath.FromSlash(key)), nil
+	return s.path(key), nil
 }
 
 // mkdir makes a folder of the store and those above it, and their names durable. A folder
@@ -77,7 +124,7 @@ func (s *FolderStore) mkdir(dir string) error {
 	if dir == s.dir || s.knows(dir) {
 		return nil
 	}
-	if err := s.mkdir(filepath.Dir(dir)); err != nil {
+	if err := s.mkdir(s.disk.PathDir(dir)); err != nil {
 		return err
 	}
 	if err := s.disk.Mkdir(dir); err != nil {
@@ -100,7 +147,7 @@ func (s *FolderStore) knows(dir string) bool {
 	if !known {
 		return false
 	}
-	_, err := os.Stat(dir)
+	_, err := s.disk.Stat(dir)
 	return err == nil
 }
 
@@ -131,11 +178,11 @@ func (s *FolderStore) CreateFunc(ctx context.Context, key string, write func(io.
 }
 
 func (s *FolderStore) create(name string, write func(io.Writer) error) error {
-	dir := filepath.Dir(name)
+	dir := s.disk.PathDir(name)
 	if err := s.mkdir(dir); err != nil {
 		return err
 	}
-	if _, err := os.Lstat(name); err == nil { // what it takes to write it is spared
+	if _, err := s.disk.Stat(name); err == nil { // what it takes to write it is spared
 		if err := s.disk.Sync(dir); err != nil {
 			return err
 		}
@@ -156,18 +203,20 @@ func (s *FolderStore) Get(_ context.Context, key string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := os.ReadFile(name)
-	if absent(err) {
-		err = ErrNotFound
-	}
+	o, err := s.open(name)
 	if err != nil {
+		return nil, fmt.Errorf("objects: get %s: %w", key, err)
+	}
+	data := make([]byte, o.size)
+	_, err = io.ReadFull(o, data)
+	if err = errors.Join(err, o.Close()); err != nil {
 		return nil, fmt.Errorf("objects: get %s: %w", key, err)
 	}
 	return data, nil
 }
 
 type folderObject struct {
-	*os.File
+	vfs.File
 	size int64
 }
 
@@ -179,21 +228,29 @@ func (s *FolderStore) Open(_ context.Context, key string) (Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(name)
+	o, err := s.open(name)
+	if err != nil {
+		return nil, fmt.Errorf("objects: open %s: %w", key, err)
+	}
+	return o, nil
+}
+
+func (s *FolderStore) open(name string) (*folderObject, error) {
+	f, err := s.disk.Open(name)
 	if absent(err) {
 		err = ErrNotFound
 	}
 	if err != nil {
-		return nil, fmt.Errorf("objects: open %s: %w", key, err)
+		return nil, err
 	}
 	info, err := f.Stat()
 	if err == nil && info.IsDir() {
 		err = ErrNotFound
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("objects: open %s: %w", key, err), f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
-	return folderObject{f, info.Size()}, nil
+	return &folderObject{f, info.Size()}, nil
 }
 
 // List implements Store.
@@ -204,30 +261,10 @@ func (s *FolderStore) List(ctx context.Context, prefix string) iter.Seq2[Info, e
 			return
 		}
 		var found []Info
-		top := filepath.Join(s.dir, filepath.FromSlash(path.Dir(prefix+"x")))
-		err := filepath.WalkDir(top, func(p string, d fs.DirEntry, err error) error {
-			if absent(err) {
-				return nil // none of that prefix, or removed meanwhile
+		err := s.walk(prefix, func(key string, info fs.FileInfo) error {
+			if !temporary(key) {
+				found = append(found, Info{Key: key, Bytes: info.Size(), Modified: info.ModTime()})
 			}
-			if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), disk.TempPrefix) {
-				return err
-			}
-			rel, err := filepath.Rel(s.dir, p)
-			if err != nil {
-				return err
-			}
-			key := filepath.ToSlash(rel)
-			if !strings.HasPrefix(key, prefix) {
-				return nil
-			}
-			info, err := d.Info()
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			found = append(found, Info{Key: key, Bytes: info.Size(), Modified: info.ModTime()})
 			return ctx.Err()
 		})
 		if err != nil {
@@ -249,7 +286,7 @@ func (s *FolderStore) Hold(ctx context.Context, key string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	info, err := os.Lstat(name)
+	info, err := s.disk.Stat(name)
 	if absent(err) || err == nil && info.IsDir() {
 		err = ErrNotFound
 	}
@@ -268,7 +305,7 @@ func (s *FolderStore) Delete(_ context.Context, key string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.disk.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("objects: delete %s: %w", key, err)
 	}
 	return nil

@@ -14,9 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/vfs"
-
 	"github.com/millrace-io/millrace/internal/disk"
+	"github.com/millrace-io/millrace/internal/disk/disktest"
 )
 
 func folder(t *testing.T) (*FolderStore, string) {
@@ -277,7 +276,7 @@ func TestHold(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer before.Close()
-	s.disk.Usage = func(string) (vfs.DiskUsage, error) { return vfs.DiskUsage{AvailBytes: disk.Reserve}, nil }
+	s.disk.FS = &disktest.FS{FS: s.disk.FS, Free: func() uint64 { return disk.Reserve }}
 	synced := syncs(s)
 	for range 2 {
 		if err := s.Hold(ctx, "a/b", []byte("-")); err != nil {
@@ -304,8 +303,12 @@ func TestHold(t *testing.T) {
 // syncs notes the folders whose names a store makes durable.
 func syncs(s *FolderStore) *[]string {
 	var all []string
-	sync := s.disk.Sync
-	s.disk.Sync = func(dir string) error { all = append(all, dir); return sync(dir) }
+	s.disk.FS = &disktest.FS{FS: s.disk.FS, Before: func(op disktest.Op, path string) error {
+		if op == disktest.OpSyncDir {
+			all = append(all, path)
+		}
+		return nil
+	}}
 	return &all
 }
 
@@ -350,7 +353,7 @@ func TestFullDisk(t *testing.T) {
 	if err := s.Create(t.Context(), "a/before", []byte("1")); err != nil {
 		t.Fatal(err)
 	}
-	s.disk.Usage = func(string) (vfs.DiskUsage, error) { return vfs.DiskUsage{AvailBytes: disk.Reserve}, nil }
+	s.disk.FS = &disktest.FS{FS: s.disk.FS, Free: func() uint64 { return disk.Reserve }}
 	if err := s.Create(t.Context(), "a/before", []byte("2")); !errors.Is(err, ErrExists) {
 		t.Errorf("what is there: %v", err)
 	}

@@ -344,7 +344,7 @@ func (s *Spool) Room() error {
 
 // diskRoom leaves the disk's reserve to those that would die without it.
 func (s *Spool) diskRoom() error {
-	err := disk.Disk{Usage: s.fs.GetDiskUsage}.Room(s.cfg.Dir)
+	err := disk.Disk{FS: s.fs}.Room(s.cfg.Dir)
 	if errors.Is(err, disk.ErrFull) {
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	}

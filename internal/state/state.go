@@ -52,24 +52,16 @@ func Open(dir string, fs vfs.FS, log *slog.Logger) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state: open %s: %w", dir, err)
 	}
-	if err := syncDir(fs, fs.PathDir(dir)); err != nil {
+	on := disk.Disk{FS: fs}
+	if err := on.Sync(fs.PathDir(dir)); err != nil {
 		return nil, errors.Join(fmt.Errorf("state: sync the parent of %s: %w", dir, err), db.Close())
 	}
 	return &DB{pebble: db, room: func() error {
-		if err := (disk.Disk{Usage: fs.GetDiskUsage}).Room(dir); err != nil {
+		if err := on.Room(dir); err != nil {
 			return fmt.Errorf("state: %w", err)
 		}
 		return nil
 	}}, nil
-}
-
-// syncDir makes the names in a folder durable.
-func syncDir(fs vfs.FS, dir string) error {
-	d, err := fs.OpenDir(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // Close flushes and closes the store; every Partition must be closed before. On a full
