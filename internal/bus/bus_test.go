@@ -31,11 +31,16 @@ type rig struct {
 	cluster *kfake.Cluster
 	objects objstore.Store
 	specs   []TopicSpec
+	client  []kgo.Opt     // of every member
+	session time.Duration // their session timeout
 }
+
+// shortSession is the session timeout of tests in which members hang.
+const shortSession = 400 * time.Millisecond
 
 func newRig(t *testing.T, specs ...TopicSpec) *rig {
 	t.Helper()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(shortSession))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,21 +55,28 @@ func newRig(t *testing.T, specs ...TopicSpec) *rig {
 // member is one process: a bus with a local state of its own.
 func (r *rig) member(fs vfs.FS) *Bus {
 	r.t.Helper()
+	b, end := r.process(fs)
+	if err := b.Ensure(r.t.Context()); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(end)
+	return b
+}
+
+// process is a member that has not asked for its topics yet, and how it ends.
+func (r *rig) process(fs vfs.FS) (b *Bus, end func()) {
+	r.t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	db, err := state.Open("/state", fs, log)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	b, err := New(Config{Brokers: r.cluster.ListenAddrs(), Topics: r.specs, Secret: make([]byte, 32)},
+	b, err = New(Config{Brokers: r.cluster.ListenAddrs(), Client: r.client, Topics: r.specs, Secret: make([]byte, 32), SessionTimeout: r.session},
 		Deps{State: db, Objects: r.objects, Log: log, Metrics: prometheus.NewRegistry(), Clock: time.Now})
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if err := b.Ensure(r.t.Context()); err != nil {
-		r.t.Fatal(err)
-	}
-	r.t.Cleanup(func() { b.Close(); _ = db.Close() })
-	return b
+	return b, func() { b.Close(); _ = db.Close() }
 }
 
 // produce writes n records as a foreign client does, with keys and 8-byte values.

@@ -1,0 +1,381 @@
+package bus
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/cockroachdb/pebble/vfs"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace-io/millrace/internal/objstore"
+	"github.com/millrace-io/millrace/schemas"
+)
+
+// seed is that of a test: MILLRACE_PROVE_SEED, or drawn. It is printed.
+func seed(t *testing.T) uint64 {
+	t.Helper()
+	s := rand.Uint64()
+	if v := os.Getenv("MILLRACE_PROVE_SEED"); v != "" {
+		var err error
+		if s, err = strconv.ParseUint(v, 10, 64); err != nil {
+			t.Fatalf("MILLRACE_PROVE_SEED: %v", err)
+		}
+	}
+	t.Logf("seed %d", s)
+	return s
+}
+
+// What may become of a request.
+const (
+	lostReply = "applied, reply lost"
+	timedOut  = "applied, timed out"
+	notEnough = "applied, too few replicas"
+	retriable = "retriable"
+	fatal     = "fatal"
+)
+
+// outcomes are the columns of the matrix, in its order.
+var outcomes = []string{lostReply, timedOut, notEnough, retriable, fatal}
+
+// retriableOf are the errors that a broker answers a request with which it wants again.
+var retriableOf = map[kmsg.Key]*kerr.Error{
+	kmsg.Produce: kerr.NotLeaderForPartition, kmsg.Fetch: kerr.NotLeaderForPartition, kmsg.ListOffsets: kerr.NotLeaderForPartition,
+	kmsg.OffsetForLeaderEpoch: kerr.FencedLeaderEpoch, kmsg.Metadata: kerr.LeaderNotAvailable, kmsg.FindCoordinator: kerr.CoordinatorNotAvailable,
+	kmsg.CreateTopics: kerr.NotController, kmsg.DeleteRecords: kerr.NotLeaderForPartition, kmsg.IncrementalAlterConfigs: kerr.NotController,
+	kmsg.JoinGroup: kerr.CoordinatorLoadInProgress, kmsg.SyncGroup: kerr.RebalanceInProgress, kmsg.Heartbeat: kerr.RebalanceInProgress,
+}
+
+// appliedOf are the requests that a broker may answer as failed though it did them.
+var appliedOf = map[string][]kmsg.Key{
+	timedOut:  {kmsg.Produce, kmsg.OffsetCommit, kmsg.CreateTopics, kmsg.IncrementalAlterConfigs},
+	notEnough: {kmsg.Produce},
+}
+
+// topLevel are the requests whose answer has one error for all of it.
+var topLevel = map[kmsg.Key]bool{kmsg.ApiVersions: true, kmsg.ListGroups: true}
+
+// play is a small deployment: raw records, two stages, a reader that counts, all in one
+// process, which is stopped in the midst and comes back.
+type play struct {
+	*rig
+	fs       *vfs.MemFS
+	cut      *cutNet
+	got      *sync.Map
+	restarts int
+	mu       sync.Mutex
+	acked    []uint64
+}
+
+const (
+	playRecords = 60 // in each of two rounds
+	playLimit   = 30 * time.Second
+)
+
+func newPlay(t *testing.T) *play {
+	t.Helper()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(2), kfake.GroupMinSessionTimeout(shortSession))
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := objstore.Folder(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	specs := []TopicSpec{{Name: "a", Partitions: 2, Input: true, MaxBytes: 1 << 20}, {Name: "b", Partitions: 2, MaxBytes: 1 << 20}, {Name: "c", Partitions: 2, MaxBytes: 1 << 20}}
+	p := &play{rig: &rig{t: t, cluster: cluster, objects: objects, specs: specs, session: shortSession}, fs: vfs.NewMem(), cut: &cutNet{}, got: &sync.Map{}}
+	p.client = []kgo.Opt{kgo.Dialer(p.cut.dial), kgo.RetryBackoffFn(func(int) time.Duration { return 5 * time.Millisecond }),
+		kgo.MetadataMinAge(10 * time.Millisecond), kgo.ConnIdleTimeout(time.Minute)}
+	return p
+}
+
+// keep calls f until it succeeds, as whoever supervises does.
+func (p *play) keep(ctx context.Context, f func(context.Context) error) {
+	for ctx.Err() == nil {
+		if f(ctx) == nil || ctx.Err() != nil {
+			return
+		}
+		p.mu.Lock()
+		p.restarts++
+		p.mu.Unlock()
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// round is one life of the process: records from first on are published, and processed.
+func (p *play) round(ctx context.Context, first uint64) error {
+	b, end := p.process(p.fs)
+	defer end()
+	p.keep(ctx, b.Ensure)
+	ctx, cancel := context.WithTimeout(ctx, playLimit)
+	defer cancel()
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	var stages sync.WaitGroup
+	for _, s := range []Stage{copyStage("one", "a", "b", nil), copyStage("two", "b", "c", nil), sinkStage("three", "c", p.got)} {
+		stages.Go(func() { p.keep(running, func(ctx context.Context) error { return b.Run(ctx, s) }) })
+	}
+	for i := first; i < first+playRecords; i++ {
+		if i == first+playRecords/2 {
+			p.cluster.ShufflePartitionLeaders()
+		}
+		p.keep(ctx, func(ctx context.Context) error {
+			_, err := b.Publish(ctx, "a", fmt.Appendf(nil, "k%d", i), "", text(i))
+			return err
+		})
+		p.acked = append(p.acked, i)
+	}
+	p.keep(ctx, func(ctx context.Context) error { _, err := b.Lags(ctx, "a"); return err })
+	for ctx.Err() == nil && !p.through(b) {
+		time.Sleep(2 * time.Millisecond)
+	}
+	time.Sleep(2 * shortSession / 4) // a heartbeat of each stage
+	err := ctx.Err()
+	stop()
+	stages.Wait()
+	return err
+}
+
+// through says whether the sink has been given everything that was acknowledged.
+func (p *play) through(b *Bus) bool {
+	for _, i := range p.acked {
+		if _, ok := p.got.Load(i); !ok {
+			return false
+		}
+	}
+	behind, err := b.Behind(context.Background(), "three")
+	return err == nil && behind == 0
+}
+
+// text is an input whose encoded form begins with i, as collectTask reads it.
+func text(i uint64) schemas.Message { return &numbered{n: i} }
+
+// numbered is a message of eight bytes.
+type numbered struct {
+	schemas.Text
+	n uint64
+}
+
+// MarshalAppend implements schemas.Message.
+func (m *numbered) MarshalAppend(b []byte) []byte { return binary.BigEndian.AppendUint64(b, m.n) }
+
+// check compares with a count of its own: what lies on the input, read by a client that
+// knows nothing of origins, against what the sink was given and what a follower reads.
+func (p *play) check() error {
+	inputs := map[uint64]int64{}
+	for _, v := range p.raw("a") {
+		inputs[v]++
+	}
+	for _, i := range p.acked {
+		if inputs[i] == 0 {
+			return fmt.Errorf("record %d was acknowledged and is not in the log", i)
+		}
+	}
+	given := map[uint64]int64{}
+	p.got.Range(func(k, _ any) bool { given[k.(uint64)] = times(p.got, k.(uint64)); return true })
+	if !maps.Equal(inputs, given) {
+		return fmt.Errorf("the sink was given %v, the input has %v", odd(given), odd(inputs))
+	}
+	return nil
+}
+
+// odd is what of a count is not one.
+func odd(m map[uint64]int64) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d distinct", len(m))
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		if m[k] != 1 {
+			fmt.Fprintf(&b, ", %d %d times", k, m[k])
+		}
+	}
+	return b.String()
+}
+
+// raw reads the values of a topic as they lie.
+func (p *play) raw(topic string) []uint64 {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(p.cluster.ListenAddrs()...), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer cl.Close()
+	var want int64
+	for _, info := range p.cluster.PartitionInfos(topic) {
+		want += info.HighWatermark
+	}
+	ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
+	defer cancel()
+	var all []uint64
+	for int64(len(all)) < want && ctx.Err() == nil {
+		cl.PollFetches(ctx).EachRecord(func(r *kgo.Record) { all = append(all, binary.BigEndian.Uint64(r.Value)) })
+	}
+	return all
+}
+
+// all runs both rounds and checks.
+func (p *play) all() error {
+	defer p.cluster.Close()
+	for round := range 2 {
+		if err := p.round(p.t.Context(), uint64(round*1000)); err != nil {
+			return fmt.Errorf("round %d did not come to its end, %d of %d came: %w", round+1, length(p.got), len(p.acked), err)
+		}
+		for i := range p.specs { // so that the next life changes the topics' configuration
+			p.specs[i].MaxBytes <<= 1
+		}
+	}
+	return p.check()
+}
+
+func length(m *sync.Map) (n int) {
+	m.Range(func(any, any) bool { n++; return true })
+	return n
+}
+
+// observe counts the requests of each key that a play without faults makes.
+func observe(t *testing.T) map[kmsg.Key]int {
+	p := newPlay(t)
+	var mu sync.Mutex
+	seen := map[kmsg.Key]int{}
+	p.cluster.Control(func(r kmsg.Request) (kmsg.Response, error, bool) {
+		p.cluster.KeepControl()
+		mu.Lock()
+		seen[kmsg.Key(r.Key())]++
+		mu.Unlock()
+		return nil, nil, false
+	})
+	if err := p.all(); err != nil {
+		t.Fatalf("without a fault: %v", err)
+	}
+	if p.restarts > 0 {
+		t.Errorf("without a fault something failed %d times", p.restarts)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	return seen
+}
+
+// cell is one pair of the matrix, with the request that it hits.
+type cell struct {
+	key     kmsg.Key
+	outcome string
+	nth     int
+
+	hits, restarts int
+	took           time.Duration
+	err            error
+}
+
+func (c *cell) run(t *testing.T) {
+	p := newPlay(t)
+	began := time.Now()
+	hits := func() int { return p.cut.hits }
+	if c.outcome == lostReply {
+		p.cut.key, p.cut.left = int16(c.key), c.nth
+	} else {
+		hits = p.cluster.Fault(c.fault()).Hits
+	}
+	c.err = p.all()
+	c.hits, c.restarts, c.took = hits(), p.restarts, time.Since(began)
+}
+
+func (c *cell) fault() kfake.Fault {
+	n := 0
+	var last kmsg.Request
+	f := kfake.Fault{Keys: []kmsg.Key{c.key}, TopLevel: topLevel[c.key], When: func(r kmsg.Request) bool {
+		if r != last {
+			n++
+			last = r
+		}
+		return n >= c.nth
+	}}
+	switch c.outcome {
+	case timedOut:
+		f.Err = kerr.RequestTimedOut
+	case notEnough:
+		f.Err = kerr.NotEnoughReplicasAfterAppend
+	case retriable:
+		if f.Err = retriableOf[c.key]; f.Err == nil {
+			f.Err = kerr.CoordinatorLoadInProgress
+		}
+	case fatal:
+		f.Err = kerr.UnknownServerError
+	}
+	return f
+}
+
+// atOnce is how many plays run at a time; they mostly wait.
+const atOnce = 16
+
+// TestRequests lets every request that the bus makes be applied and its answer be lost, be
+// refused for now, and be refused for good: the first of its kind, and one drawn among all
+// of them. Whatever fails begins again. In the end everything that was acknowledged is
+// through once.
+func TestRequests(t *testing.T) {
+	rng := rand.New(rand.NewPCG(seed(t), 9))
+	seen := observe(t)
+	var cells []*cell
+	for _, key := range slices.Sorted(maps.Keys(seen)) {
+		for _, outcome := range outcomes {
+			if of, some := appliedOf[outcome]; some && !slices.Contains(of, key) {
+				continue
+			}
+			cells = append(cells, &cell{key: key, outcome: outcome, nth: 1})
+			if most := seen[key] / 2; most > 1 { // another run may make fewer
+				cells = append(cells, &cell{key: key, outcome: outcome, nth: 2 + rng.IntN(most-1)})
+			}
+		}
+	}
+	slots := make(chan struct{}, atOnce)
+	var wg sync.WaitGroup
+	for _, c := range cells {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			c.run(t)
+		})
+	}
+	wg.Wait()
+	for _, c := range cells {
+		if c.err != nil {
+			t.Errorf("%s, %s, request %d: %v", c.key.Name(), c.outcome, c.nth, c.err)
+		}
+		if c.hits == 0 {
+			t.Errorf("%s, %s, request %d: the fault has hit nothing", c.key.Name(), c.outcome, c.nth)
+		}
+	}
+	t.Logf("%d kinds of requests, %d faults; a cell is: request hit/what began again\n%s", len(seen), len(cells), matrix(seen, cells))
+}
+
+func matrix(seen map[kmsg.Key]int, cells []*cell) string {
+	var b bytes.Buffer
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "request\tmade\t%s\n", strings.Join(outcomes, "\t"))
+	for _, key := range slices.Sorted(maps.Keys(seen)) {
+		fmt.Fprintf(w, "%s\t%d", key.Name(), seen[key])
+		for _, outcome := range outcomes {
+			var all []string
+			for _, c := range cells {
+				if c.key == key && c.outcome == outcome {
+					all = append(all, fmt.Sprintf("%d/%d", c.nth, c.restarts))
+				}
+			}
+			fmt.Fprintf(w, "\t%s", strings.Join(all, " "))
+		}
+		fmt.Fprintln(w)
+	}
+	_ = w.Flush() // a buffer takes everything
+	return b.String()
+}
