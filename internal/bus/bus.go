@@ -49,11 +49,13 @@ type Bus struct {
 	log     *slog.Logger
 	clock   func() time.Time
 	metrics *metrics
-	client  *kgo.Client      // for administration and publishing
+	client  *kgo.Client      // for administration
 	topics  map[string]Topic // by Ensure; read only afterwards
 	// largestBatch is the batch size that the largest record of any topic needs.
 	largestBatch    int32
 	checkpointEvery time.Duration
+	publishing      sync.Mutex
+	publisher       *publisher // nil until it is needed, and behind an error
 	// reading are the workers by stagePartition.
 	reading sync.Map
 	// afterFlush is nil outside of tests, which fail there.
@@ -96,7 +98,7 @@ func New(cfg Config, deps Deps) (*Bus, error) {
 		largestBatch: int32(largest), checkpointEvery: checkpointEvery,
 	}
 	var err error
-	if b.client, err = kgo.NewClient(append(b.producing(), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))...); err != nil {
+	if b.client, err = kgo.NewClient(b.common()...); err != nil {
 		return nil, fmt.Errorf("bus: %w", err)
 	}
 	return b, nil
@@ -106,7 +108,15 @@ func New(cfg Config, deps Deps) (*Bus, error) {
 func (b *Bus) Objects() objstore.Store { return b.objects }
 
 // Close ends the bus; every Run must have returned.
-func (b *Bus) Close() { b.client.Close() }
+func (b *Bus) Close() {
+	b.publishing.Lock()
+	defer b.publishing.Unlock()
+	if b.publisher != nil {
+		b.publisher.client.Close()
+		b.publisher = nil
+	}
+	b.client.Close()
+}
 
 func (b *Bus) common() []kgo.Opt {
 	return append([]kgo.Opt{

@@ -97,7 +97,7 @@ func (c *cutConn) Read(b []byte) (int, error) {
 		if cut {
 			c.net.hit()
 			_, _ = io.CopyN(io.Discard, c.Conn, int64(c.unread)) // the broker is through with it
-			_ = c.Conn.Close()
+			_ = c.Close()
 			return 0, errCut
 		}
 	}

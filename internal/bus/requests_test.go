@@ -47,10 +47,11 @@ const (
 	notEnough = "applied, too few replicas"
 	retriable = "retriable"
 	fatal     = "fatal"
+	inPart    = "fatal, in part"
 )
 
 // outcomes are the columns of the matrix, in its order.
-var outcomes = []string{lostReply, timedOut, notEnough, retriable, fatal}
+var outcomes = []string{lostReply, timedOut, notEnough, retriable, fatal, inPart}
 
 // retriableOf are the errors that a broker answers a request with which it wants again.
 var retriableOf = map[kmsg.Key]*kerr.Error{
@@ -60,8 +61,11 @@ var retriableOf = map[kmsg.Key]*kerr.Error{
 	kmsg.JoinGroup: kerr.CoordinatorLoadInProgress, kmsg.SyncGroup: kerr.RebalanceInProgress, kmsg.Heartbeat: kerr.RebalanceInProgress,
 }
 
-// appliedOf are the requests that a broker may answer as failed though it did them.
-var appliedOf = map[string][]kmsg.Key{
+// onlyFor are the requests that an outcome is for, where not for all: those that a broker
+// may answer as failed though it did them, and the one that may succeed for one partition
+// and fail for another.
+var onlyFor = map[string][]kmsg.Key{
+	inPart:    {kmsg.Produce},
 	timedOut:  {kmsg.Produce, kmsg.OffsetCommit, kmsg.CreateTopics, kmsg.IncrementalAlterConfigs},
 	notEnough: {kmsg.Produce},
 }
@@ -77,12 +81,13 @@ type play struct {
 	cut      *cutNet
 	got      *sync.Map
 	restarts int
+	doubled  map[string]int
 	mu       sync.Mutex
 	acked    []uint64
 }
 
 const (
-	playRecords = 60 // in each of two rounds
+	playRecords = 40 // in each of two rounds
 	playLimit   = 30 * time.Second
 )
 
@@ -96,8 +101,8 @@ func newPlay(t *testing.T) *play {
 	if err != nil {
 		t.Fatal(err)
 	}
-	specs := []TopicSpec{{Name: "a", Partitions: 2, Input: true, MaxBytes: 1 << 20}, {Name: "b", Partitions: 2, MaxBytes: 1 << 20}, {Name: "c", Partitions: 2, MaxBytes: 1 << 20}}
-	p := &play{rig: &rig{t: t, cluster: cluster, objects: objects, specs: specs, session: shortSession}, fs: vfs.NewMem(), cut: &cutNet{}, got: &sync.Map{}}
+	specs := []TopicSpec{{Name: "a", Partitions: 2, Input: true, MaxBytes: 1 << 20}, {Name: "b", Partitions: 3, MaxBytes: 1 << 20}, {Name: "c", Partitions: 2, MaxBytes: 1 << 20}}
+	p := &play{rig: &rig{t: t, cluster: cluster, objects: objects, specs: specs, session: shortSession}, fs: vfs.NewMem(), cut: &cutNet{}, got: &sync.Map{}, doubled: map[string]int{}}
 	p.client = []kgo.Opt{kgo.Dialer(p.cut.dial), kgo.RetryBackoffFn(func(int) time.Duration { return 5 * time.Millisecond }),
 		kgo.MetadataMinAge(10 * time.Millisecond), kgo.ConnIdleTimeout(time.Minute)}
 	return p
@@ -123,22 +128,16 @@ func (p *play) round(ctx context.Context, first uint64) error {
 	p.keep(ctx, b.Ensure)
 	ctx, cancel := context.WithTimeout(ctx, playLimit)
 	defer cancel()
+	p.publish(ctx, b, first, playRecords/2) // before the stages, so that they have batches of many
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	var stages sync.WaitGroup
 	for _, s := range []Stage{copyStage("one", "a", "b", nil), copyStage("two", "b", "c", nil), sinkStage("three", "c", p.got)} {
 		stages.Go(func() { p.keep(running, func(ctx context.Context) error { return b.Run(ctx, s) }) })
 	}
-	for i := first; i < first+playRecords; i++ {
-		if i == first+playRecords/2 {
-			p.cluster.ShufflePartitionLeaders()
-		}
-		p.keep(ctx, func(ctx context.Context) error {
-			_, err := b.Publish(ctx, "a", fmt.Appendf(nil, "k%d", i), "", text(i))
-			return err
-		})
-		p.acked = append(p.acked, i)
-	}
+	p.publish(ctx, b, first+playRecords/2, playRecords/4)
+	p.cluster.ShufflePartitionLeaders()
+	p.publish(ctx, b, first+playRecords*3/4, playRecords/4)
 	p.keep(ctx, func(ctx context.Context) error { _, err := b.Lags(ctx, "a"); return err })
 	for ctx.Err() == nil && !p.through(b) {
 		time.Sleep(2 * time.Millisecond)
@@ -148,6 +147,16 @@ func (p *play) round(ctx context.Context, first uint64) error {
 	stop()
 	stages.Wait()
 	return err
+}
+
+func (p *play) publish(ctx context.Context, b *Bus, first, n uint64) {
+	for i := first; i < first+n; i++ {
+		p.keep(ctx, func(ctx context.Context) error {
+			_, err := b.Publish(ctx, "a", fmt.Appendf(nil, "k%d", i), "", text(i))
+			return err
+		})
+		p.acked = append(p.acked, i)
+	}
 }
 
 // through says whether the sink has been given everything that was acknowledged.
@@ -176,9 +185,9 @@ func (m *numbered) MarshalAppend(b []byte) []byte { return binary.BigEndian.Appe
 // check compares with a count of its own: what lies on the input, read by a client that
 // knows nothing of origins, against what the sink was given and what a follower reads.
 func (p *play) check() error {
-	inputs := map[uint64]int64{}
-	for _, v := range p.raw("a") {
-		inputs[v]++
+	inputs := p.count("a")
+	for _, topic := range []string{"b", "c"} {
+		p.count(topic)
 	}
 	for _, i := range p.acked {
 		if inputs[i] == 0 {
@@ -191,6 +200,17 @@ func (p *play) check() error {
 		return fmt.Errorf("the sink was given %v, the input has %v", odd(given), odd(inputs))
 	}
 	return nil
+}
+
+// count reads what lies on a topic, and notes how much of it lies there again.
+func (p *play) count(topic string) map[uint64]int64 {
+	m := map[uint64]int64{}
+	for _, v := range p.raw(topic) {
+		if m[v]++; m[v] > 1 {
+			p.doubled[topic]++
+		}
+	}
+	return m
 }
 
 // odd is what of a count is not one.
@@ -207,7 +227,7 @@ func odd(m map[uint64]int64) string {
 
 // raw reads the values of a topic as they lie.
 func (p *play) raw(topic string) []uint64 {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(p.cluster.ListenAddrs()...), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	cl, err := kgo.NewClient(kgo.SeedBrokers(p.cluster.ListenAddrs()...), kgo.ConsumeTopics(topic), kgo.DisableClientMetrics(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -274,13 +294,25 @@ type cell struct {
 	nth     int
 
 	hits, restarts int
-	took           time.Duration
+	doubled        map[string]int // by topic, what lies there more than once
 	err            error
 }
 
+// mostPlays bounds how often a cell is played until its fault hits: how many requests of
+// a kind are made depends on the moment.
+const mostPlays = 8
+
 func (c *cell) run(t *testing.T) {
+	for n := 0; n < mostPlays && c.hits == 0 && c.err == nil; n++ {
+		if n > 0 {
+			c.nth = max(1, c.nth/2)
+		}
+		c.play(t)
+	}
+}
+
+func (c *cell) play(t *testing.T) {
 	p := newPlay(t)
-	began := time.Now()
 	hits := func() int { return p.cut.hits }
 	if c.outcome == lostReply {
 		p.cut.key, p.cut.left = int16(c.key), c.nth
@@ -288,7 +320,7 @@ func (c *cell) run(t *testing.T) {
 		hits = p.cluster.Fault(c.fault()).Hits
 	}
 	c.err = p.all()
-	c.hits, c.restarts, c.took = hits(), p.restarts, time.Since(began)
+	c.hits, c.restarts, c.doubled = hits(), p.restarts, p.doubled
 }
 
 func (c *cell) fault() kfake.Fault {
@@ -312,6 +344,8 @@ func (c *cell) fault() kfake.Fault {
 		}
 	case fatal:
 		f.Err = kerr.UnknownServerError
+	case inPart:
+		f.Topic, f.Partitions, f.Err = "b", []int32{0}, kerr.UnknownServerError
 	}
 	return f
 }
@@ -329,7 +363,7 @@ func TestRequests(t *testing.T) {
 	var cells []*cell
 	for _, key := range slices.Sorted(maps.Keys(seen)) {
 		for _, outcome := range outcomes {
-			if of, some := appliedOf[outcome]; some && !slices.Contains(of, key) {
+			if of, some := onlyFor[outcome]; some && !slices.Contains(of, key) {
 				continue
 			}
 			cells = append(cells, &cell{key: key, outcome: outcome, nth: 1})
@@ -354,6 +388,11 @@ func TestRequests(t *testing.T) {
 		}
 		if c.hits == 0 {
 			t.Errorf("%s, %s, request %d: the fault has hit nothing", c.key.Name(), c.outcome, c.nth)
+		}
+	}
+	for _, c := range cells {
+		if len(c.doubled) > 0 {
+			t.Logf("%s, %s, request %d: %d began again, lie doubled in the log: %v", c.key.Name(), c.outcome, c.nth, c.restarts, c.doubled)
 		}
 	}
 	t.Logf("%d kinds of requests, %d faults; a cell is: request hit/what began again\n%s", len(seen), len(cells), matrix(seen, cells))
