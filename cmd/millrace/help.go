@@ -35,7 +35,8 @@ type group struct {
 func groups() []group {
 	return []group{
 		{"Run", []*command{demoCommand(), upCommand(), importCommand()}},
-		{"Ask", []*command{sqlCommand(), statusCommand(), traceCommand(), verifyCommand()}},
+		{"Ask", []*command{sqlCommand(), statusCommand(), traceCommand(), lakeCommand(), verifyCommand()}},
+		{"Mend", []*command{rebuildCommand()}},
 		{"Models", []*command{modelsCommand(), trainCommand()}},
 		{"Set up", []*command{configCommand(), completionCommand(), versionCommand(), helpCommand()}},
 	}

@@ -31,6 +31,17 @@ func Beginning(ctx context.Context, s objstore.Store, id bus.TopicID, partition 
 	return first, err
 }
 
+// Begins is the offset before which an exact reader finds nothing of a partition: what is
+// there is not to be in the lake, or has expired.
+func Begins(ctx context.Context, s objstore.Store, id bus.TopicID, partition int32) (int64, error) {
+	first, err := Beginning(ctx, s, id, partition)
+	if err != nil {
+		return 0, err
+	}
+	below, err := Expired(ctx, s, id, partition)
+	return max(first, below), err
+}
+
 func begun(ctx context.Context, s objstore.Store, id bus.TopicID, partition int32) (first int64, ok bool, err error) {
 	key := beginningKey(id, partition)
 	data, err := s.Get(ctx, key)

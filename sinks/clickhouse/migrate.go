@@ -36,6 +36,14 @@ func Migrate(ctx context.Context, conn driver.Conn, database string) error {
 	return createViews(ctx, conn, database)
 }
 
+// Drop removes the database with all that is in it.
+func Drop(ctx context.Context, conn driver.Conn, database string) error {
+	if err := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+database+" SYNC"); err != nil {
+		return fmt.Errorf("clickhouse: drop %s: %w", database, err)
+	}
+	return nil
+}
+
 // StoreID names what the database holds: made where there is none, and gone with the
 // rows when the database goes. Two processes that make one at once agree on the first.
 func StoreID(ctx context.Context, conn driver.Conn, database string) (string, error) {
