@@ -94,6 +94,7 @@ func (d *deployment) millrace(name, roles, config string) (*node, error) {
 		argv: []string{d.r.o.bin, "up", "--roles", roles, "--data", data, "--config", path, "--listen", at[0], "--kafka-listen", at[1], "--clickhouse-listen", at[2]},
 		env:  []string{"MILLRACE_CLICKHOUSE_LIBRARY=" + library[len(library)-1]},
 	}
+	n.works = func(pid int) bool { _, ok := announced(data, pid); return ok }
 	n.isReady = func(ctx context.Context, pid int) bool {
 		where, ok := announced(data, pid)
 		return ok && answers(ctx, where.HTTP)
@@ -234,6 +235,7 @@ const sampleEach = 100 * time.Millisecond
 func (d *deployment) sample(ctx context.Context) {
 	for sleep(ctx, sampleEach) == nil {
 		for _, n := range d.nodes {
+			n.look()
 			own, engine := peak(n.pid()), 0
 			if n.engine {
 				if child := n.child(); child > 0 {
@@ -262,13 +264,19 @@ func (d *deployment) memory(t *trial) {
 	}
 }
 
-// selfEnded is how often processes ended without being told to.
-func (d *deployment) selfEnded() int {
-	n := 0
-	for _, each := range d.nodes {
-		n += each.selfEnded()
+// selfEnded counts the processes that ended without being told to: in their start, as they
+// may where what they need is away, and at work, as none may.
+func (d *deployment) selfEnded(t *trial) error {
+	starting, working := 0, 0
+	for _, n := range d.nodes {
+		s, w := n.selfEnded()
+		starting, working = starting+s, working+w
 	}
-	return n
+	t.result.Counts["ended_in_their_start"] = starting
+	if working > 0 {
+		return fmt.Errorf("processes that worked ended by themselves %s; their output is in %s", plural(working, "time"), d.dir)
+	}
+	return nil
 }
 
 // command runs a command of the program on the deployment.

@@ -34,13 +34,17 @@ type node struct {
 	env  []string
 	// engine says that it has an embedded ClickHouse as its child.
 	engine bool
+	// works says that the process pid has begun to work: it says where it listens.
+	works func(pid int) bool
 	// isReady says whether the process pid answers.
 	isReady func(ctx context.Context, pid int) bool
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd
 	wanted bool
-	ended  int           // how often it ended by itself
+	ended  int           // how often it ended by itself in its start, as where a server that it needs is away
+	failed int           // how often it ended by itself when it had begun to work
+	worked int           // the last process that was seen at work
 	killed bool          // the present process was sent a signal that ends it
 	gone   chan struct{} // closed when the keeper has returned
 }
@@ -91,7 +95,11 @@ func (n *node) keep(ended chan struct{}) {
 		<-ended
 		n.mu.Lock()
 		if n.wanted && !n.killed {
-			n.ended++
+			if n.cmd.Process.Pid == n.worked {
+				n.failed++
+			} else {
+				n.ended++
+			}
 			n.mu.Unlock()
 			time.Sleep(restartPause)
 			n.mu.Lock()
@@ -165,11 +173,22 @@ func (n *node) end(s syscall.Signal) error {
 	return nil
 }
 
-// selfEnded is how often it ended without being told to.
-func (n *node) selfEnded() int {
+// look notes that the present process has begun to work, where it has.
+func (n *node) look() {
+	pid := n.pid()
+	if n.works == nil || pid == 0 || !n.works(pid) {
+		return
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.ended
+	n.worked = pid
+}
+
+// selfEnded is how often it ended without being told to, in its start and at work.
+func (n *node) selfEnded() (starting, working int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.ended, n.failed
 }
 
 // ready waits until the process that runs answers: not one that was told to end and still

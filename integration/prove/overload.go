@@ -82,7 +82,7 @@ func (t *trial) kill(n *node) error {
 // proveRecovery measures how long it takes, after a kill -9 with so many events behind, until
 // all of them can be asked for, and how long verify takes on them.
 func proveRecovery(r *run) error {
-	d, err := r.whole()
+	d, err := r.whole("")
 	if err != nil {
 		return err
 	}

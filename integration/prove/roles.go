@@ -145,7 +145,7 @@ func (d *deployment) texts(ctx context.Context) int {
 // proveRules kills the process again and again and starts it with other rules each time:
 // what it had judged and not committed is judged anew, and the first verdict counts.
 func proveRules(r *run) error {
-	d, err := r.whole()
+	d, err := r.whole("")
 	if err != nil {
 		return err
 	}

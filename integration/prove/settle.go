@@ -40,8 +40,10 @@ func (t *trial) settle(d *deployment, l *ledger) error {
 		t.result.Torn += n
 		t.result.Differences = append(t.result.Differences, fmt.Sprintf("%d texts are clean in one store and rejected in the other", n))
 	}
-	t.result.Counts["ended_by_themselves"] = d.selfEnded()
 	d.memory(t)
+	if err := d.selfEnded(t); err != nil {
+		return err
+	}
 	return t.verify(d)
 }
 
