@@ -50,24 +50,29 @@ func turns() map[string]func(context.Context, task) (result, error) {
 		"json-millrace": jsonMillrace, "json-peer": jsonPeer, "codec-millrace": codecMillrace, "codec-peer": codecPeer,
 		"sink-fill": sinkFill, "clickhouse-millrace": clickhouseMillrace, "clickhouse-rows": clickhouseRows, "clickhouse-columns": clickhouseColumns,
 		"parquet-millrace": parquetMillrace, "parquet-bare": parquetBare,
+		"collector-topics": collectorTopics, "collector-spool": collectorSpool, "collector-broker": collectorBroker,
 		"train-millrace": trainMillrace, "predict-millrace": predictMillrace,
 	}
 }
 
-// runChild is a child's main. A turn prints its result; a broker prints where it is and
+// runChild is a child's main. A turn prints its result; a server prints where it is and
 // serves until its standard input ends.
 func runChild(args []string) int {
-	if len(args) == 1 && args[0] == "broker" {
-		if err := serveBroker(); err != nil {
-			fmt.Fprintln(os.Stderr, "bench broker:", err)
-			return 1
-		}
-		return 0
-	}
 	if len(args) != 2 {
 		return 2
 	}
-	if err := runTurn(args[0], args[1]); err != nil {
+	var err error
+	switch args[0] {
+	case "broker":
+		err = serveBroker()
+	case "collector-spool-server":
+		err = serveCollector(args[1], true)
+	case "collector-broker-server":
+		err = serveCollector(args[1], false)
+	default:
+		err = runTurn(args[0], args[1])
+	}
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "bench %s: %v\n", args[0], err)
 		return 1
 	}
@@ -200,11 +205,16 @@ func cpuTime() (user, system time.Duration) {
 
 // startBroker starts a broker in a process of its own, its log in memory.
 func startBroker(ctx context.Context) (addr string, stop func(), err error) {
+	return startServer(ctx, "broker", "")
+}
+
+// startServer starts a server in a process of its own.
+func startServer(ctx context.Context, name, input string) (addr string, stop func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, childCommand, "broker")
+	cmd := exec.CommandContext(ctx, self, childCommand, name, input)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -224,12 +234,12 @@ func startBroker(ctx context.Context) (addr string, stop func(), err error) {
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		stop()
-		return "", nil, fmt.Errorf("start a broker: %w", err)
+		return "", nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	addr = strings.TrimSpace(line)
 	if addr == "" {
 		stop()
-		return "", nil, errors.New("start a broker: it ended at once")
+		return "", nil, fmt.Errorf("start %s: it ended at once", name)
 	}
 	return addr, stop, nil
 }
