@@ -215,6 +215,17 @@ func (b *Bus) Keeps(ctx context.Context, at Partition, readers []string) (from i
 	return from, reader, nil
 }
 
+// Condense lets readers keep one checkpoint of a partition each, where it is sound: a log
+// that must shrink need not wait until all of them are further.
+func (b *Bus) Condense(ctx context.Context, at Partition, readers []string) error {
+	for _, name := range readers {
+		if err := state.Condense(ctx, b.objects, name, at.TopicID, at.Partition); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // begin puts a stage that knows nothing of a partition at the place where its log begins.
 //
 // One that has checkpoints of the topic has been here before. Where it stands below the

@@ -85,6 +85,31 @@ func OldestCheckpoint(ctx context.Context, store objstore.Store, stage string, t
 	return position, nil
 }
 
+// Condense removes all checkpoints of a stage and partition but the furthest, once that
+// has been read to its end: what lies between them need not be kept any more. Where it
+// cannot be read they all stay.
+func Condense(ctx context.Context, store objstore.Store, stage string, topicID [16]byte, partition int32) error {
+	p := &Partition{stage: stage, topicID: topicID, id: partition}
+	keys, err := p.checkpoints(ctx, store)
+	if err != nil || len(keys) < 2 {
+		return err
+	}
+	last := keys[len(keys)-1]
+	position, ok := positionOf(last)
+	if !ok {
+		return nil
+	}
+	if err := p.check(ctx, store, last, position); err != nil {
+		return fmt.Errorf("state: check checkpoint %s: %w", last, err)
+	}
+	for _, key := range keys[:len(keys)-1] {
+		if err := store.Delete(ctx, key); err != nil {
+			return fmt.Errorf("state: delete checkpoint %s: %w", key, err)
+		}
+	}
+	return nil
+}
+
 // HasCheckpoints says whether a stage has put a checkpoint of any partition of a topic.
 func HasCheckpoints(ctx context.Context, store objstore.Store, stage string, topicID [16]byte) (bool, error) {
 	for _, err := range store.List(ctx, fmt.Sprintf("checkpoints/%s/%x/", stage, topicID)) {

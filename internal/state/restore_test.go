@@ -8,6 +8,8 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -285,5 +287,57 @@ func TestFullDisk(t *testing.T) {
 	p.Set([]byte("a"), []byte("3"))
 	if err := errors.Join(p.Commit(2), db.Sync()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestCondense keeps the furthest checkpoint alone where it is sound, and all where not.
+func TestCondense(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	folder := t.TempDir()
+	store, err := objstore.Folder(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := Open("/state", vfs.NewMem(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	p, err := db.Partition("stage", [16]byte{1}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	for position := range int64(3) {
+		p.Set([]byte("key"), []byte{byte(position)})
+		if err := errors.Join(p.Commit(position+1), p.Checkpoint(ctx, store)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	oldest := func() int64 {
+		t.Helper()
+		n, err := OldestCheckpoint(ctx, store, "stage", [16]byte{1}, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	last := filepath.Join(folder, "checkpoints", "stage", fmt.Sprintf("%x", [16]byte{1}), "2", fmt.Sprintf("%020d", 3))
+	sound, err := os.ReadFile(last)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(last, sound[:len(sound)-1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Condense(ctx, store, "stage", [16]byte{1}, 2); err == nil || oldest() != 1 {
+		t.Errorf("with a torn checkpoint: %v, the oldest is at %d, want 1", err, oldest())
+	}
+	if err := os.WriteFile(last, sound, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Condense(ctx, store, "stage", [16]byte{1}, 2); err != nil || oldest() != 3 {
+		t.Errorf("%v, the oldest is at %d, want 3", err, oldest())
 	}
 }

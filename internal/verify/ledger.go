@@ -181,7 +181,7 @@ func (l *Ledger) round(ctx context.Context) error {
 	if err := l.complain(ctx); err != nil {
 		return err
 	}
-	if now := l.deps.Clock(); now.Sub(l.keptAt) >= keepEvery {
+	if now := l.deps.Clock(); now.Sub(l.keptAt) >= keepEvery || l.pressed() {
 		l.keptAt = now
 		if err := l.retain(ctx, now); err != nil {
 			return err

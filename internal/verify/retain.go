@@ -124,6 +124,12 @@ func (l *Ledger) trim(ctx context.Context, topic bus.Topic, at place, before tim
 	if err != nil {
 		return 0, err
 	}
+	pressed := l.pressed()
+	if pressed {
+		if err := b.Condense(ctx, partition, l.deps.Readers[topic.Name]); err != nil {
+			l.deps.Log.Warn("checkpoints stay although the log should shrink", "partition", partition.String(), "error", err)
+		}
+	}
 	from, reader, err := b.Keeps(ctx, partition, l.deps.Readers[topic.Name])
 	if err != nil {
 		return 0, err
@@ -134,7 +140,6 @@ func (l *Ledger) trim(ctx context.Context, topic bus.Topic, at place, before tim
 	if err != nil {
 		return 0, err
 	}
-	pressed := l.pressed()
 	for _, offset := range slices.Backward(offsets) {
 		if offset > from {
 			continue
