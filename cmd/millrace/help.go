@@ -36,7 +36,7 @@ func groups() []group {
 	return []group{
 		{"Run", []*command{demoCommand(), upCommand(), importCommand()}},
 		{"Ask", []*command{sqlCommand(), statusCommand(), traceCommand(), lakeCommand(), verifyCommand()}},
-		{"Mend", []*command{rebuildCommand()}},
+		{"Mend", []*command{deadlettersCommand(), rebuildCommand()}},
 		{"Models", []*command{modelsCommand(), trainCommand()}},
 		{"Set up", []*command{configCommand(), completionCommand(), versionCommand(), helpCommand()}},
 	}
