@@ -97,7 +97,11 @@ func prepare(cfg Config, log *slog.Logger) (_ *app, err error) {
 			err = errors.Join(err, a.close())
 		}
 	}()
-	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+	err = os.MkdirAll(cfg.Data, 0o700)
+	if err == nil {
+		err = disk.System().MkdirAll(cfg.Data) // durably
+	}
+	if err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
 	if err := a.lock(); err != nil {

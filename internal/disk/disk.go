@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/vfs"
 )
@@ -70,16 +71,27 @@ func (d Disk) Room(dir string) error {
 	return nil
 }
 
-// MkdirAll makes dir and those above it, where they are missing, and their names durable.
+// MkdirAll makes dir and those above it, where they are missing, and their names durable,
+// also of those that are there: who made them may have died before, or failed.
 func (d Disk) MkdirAll(dir string) error {
 	above := d.PathDir(dir)
-	if _, err := d.Stat(dir); above == dir || !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if above == dir {
+		return nil
 	}
 	if err := d.MkdirAll(above); err != nil {
 		return err
 	}
-	return d.Mkdir(dir)
+	_, err := d.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return d.Mkdir(dir)
+	}
+	if err == nil {
+		err = d.Sync(above)
+	}
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) {
+		return nil // a folder of the machine's, which nobody like us has made
+	}
+	return err
 }
 
 // Mkdir makes a folder's name durable, and the folder where it is missing: one that is

@@ -143,7 +143,7 @@ func TestTornRestore(t *testing.T) {
 	store := objects(t)
 	large(t, store, 24<<20, 10)
 	fs := vfs.NewMem()
-	db := open(t, fs)
+	db := opened(t, fs)
 	p := partition(t, db, "clean")
 	p.Set([]byte("of before"), []byte("x"))
 	p.SetMark([]byte("of before"), []byte("x"))
@@ -166,7 +166,7 @@ func TestTornRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	db = open(t, fs)
+	db = opened(t, fs)
 	defer db.Close()
 	torn, err := db.pebble.NewIter(nil)
 	if err != nil {
@@ -207,7 +207,7 @@ func TestTornRestore(t *testing.T) {
 // of it and cannot be read.
 func TestDamagedCheckpoint(t *testing.T) {
 	store := objects(t)
-	db := open(t, vfs.NewMem())
+	db := opened(t, vfs.NewMem())
 	defer db.Close()
 	p := partition(t, db, "clean")
 	defer p.Close()

@@ -39,6 +39,10 @@ type DB struct {
 
 // Open opens or makes the store in dir. fs is vfs.Default outside of tests.
 func Open(dir string, fs vfs.FS, log *slog.Logger) (*DB, error) {
+	return open(dir, fs, pebbleLog{log: log, fatal: func(why string) { panic(why) }})
+}
+
+func open(dir string, fs vfs.FS, log pebbleLog) (*DB, error) {
 	cache := pebble.NewCache(cacheBytes)
 	defer cache.Unref() // the store holds a reference of its own
 	db, err := pebble.Open(dir, &pebble.Options{
@@ -46,7 +50,7 @@ func Open(dir string, fs vfs.FS, log *slog.Logger) (*DB, error) {
 		Cache:                    cache,
 		MemTableSize:             memTableBytes,
 		FormatMajorVersion:       pebble.FormatNewest,
-		Logger:                   pebbleLog{log},
+		Logger:                   log,
 		MaxConcurrentCompactions: func() int { return 1 },
 	})
 	if err != nil {
@@ -300,7 +304,11 @@ func (p *Partition) Discard() {
 func (p *Partition) Close() error { return p.batch.Close() }
 
 // pebbleLog passes the store's own messages on at debug level.
-type pebbleLog struct{ log *slog.Logger }
+type pebbleLog struct {
+	log *slog.Logger
+	// fatal ends the process.
+	fatal func(why string)
+}
 
 func (l pebbleLog) Infof(format string, args ...any) {
 	l.log.Debug("state store", "message", fmt.Sprintf(format, args...))
@@ -313,5 +321,5 @@ func (l pebbleLog) Errorf(format string, args ...any) {
 // Fatalf is called where the store cannot go on (a failed write of its log); going on
 // would break the promise that a commit is whole.
 func (l pebbleLog) Fatalf(format string, args ...any) {
-	panic("state store: " + fmt.Sprintf(format, args...))
+	l.fatal("state store: " + fmt.Sprintf(format, args...))
 }

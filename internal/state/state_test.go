@@ -15,7 +15,7 @@ import (
 
 func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
 
-func open(t *testing.T, fs vfs.FS) *DB {
+func opened(t *testing.T, fs vfs.FS) *DB {
 	t.Helper()
 	db, err := Open("/state", fs, quiet())
 	if err != nil {
@@ -49,7 +49,7 @@ func dump(t *testing.T, p *Partition, prefix string) string {
 // a crash that loses what was not synced, and that nothing uncommitted does.
 func TestCommitIsOneChange(t *testing.T) {
 	fs := vfs.NewStrictMem()
-	db := open(t, fs)
+	db := opened(t, fs)
 	p := partition(t, db, "join")
 	p.Set([]byte("a"), []byte("1"))
 	p.Set([]byte("b"), []byte("1"))
@@ -75,7 +75,7 @@ func TestCommitIsOneChange(t *testing.T) {
 	fs.ResetToSyncedState()
 	fs.SetIgnoreSyncs(false)
 
-	db = open(t, fs)
+	db = opened(t, fs)
 	defer db.Close()
 	p = partition(t, db, "join")
 	defer p.Close()
@@ -86,7 +86,7 @@ func TestCommitIsOneChange(t *testing.T) {
 }
 
 func TestPartitionsAreApart(t *testing.T) {
-	db := open(t, vfs.NewMem())
+	db := opened(t, vfs.NewMem())
 	defer db.Close()
 	p, q := partition(t, db, "a"), partition(t, db, "ab")
 	defer p.Close()
@@ -115,7 +115,7 @@ func TestCheckpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db := open(t, vfs.NewMem())
+	db := opened(t, vfs.NewMem())
 	defer db.Close()
 	p := partition(t, db, "clean")
 	defer p.Close()
@@ -143,7 +143,7 @@ func TestCheckpoint(t *testing.T) {
 	if err := store.Create(ctx, fmt.Sprintf("%s%020d", p.checkpointPrefix(), 60), data); err != nil {
 		t.Fatal(err)
 	}
-	other := open(t, vfs.NewMem())
+	other := opened(t, vfs.NewMem())
 	defer other.Close()
 	q := partition(t, other, "clean")
 	defer q.Close()

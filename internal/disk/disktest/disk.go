@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"path"
 	"slices"
@@ -23,7 +24,45 @@ type Disk struct {
 	mu      sync.Mutex
 	names   map[string]*node // by path; "/" is the root
 	durable map[string]*node // the names that were synced
+	journal []change         // of names, those that were not synced, in order
 	locked  map[string]bool
+}
+
+// change gives names to nodes, or takes them, where the node is nil.
+type change map[string]*node
+
+// name makes a change; d.mu is held.
+func (d *Disk) name(c change) {
+	for p, n := range c {
+		if n == nil {
+			delete(d.names, p)
+		} else {
+			d.names[p] = n
+		}
+	}
+	d.journal = append(d.journal, c)
+}
+
+// settle makes the names of a folder durable; d.mu is held.
+func (d *Disk) settle(dir string) {
+	left := d.journal[:0]
+	for _, c := range d.journal {
+		for p, n := range c {
+			if path.Dir(p) != dir {
+				continue
+			}
+			if delete(c, p); n == nil {
+				delete(d.durable, p)
+			} else {
+				d.durable[p] = n
+			}
+		}
+		if len(c) > 0 {
+			left = append(left, c)
+		}
+	}
+	clear(d.journal[len(left):])
+	d.journal = left
 }
 
 // node is a file or folder, under any number of names.
@@ -53,13 +92,13 @@ const (
 	Synced Keep = "what was synced"
 	// Names leaves the names of files, but not their bytes: journals of file systems do so.
 	Names Keep = "names"
-	// Torn leaves some names, and of the bytes a part: of each page of 4 KiB the old or the
-	// new, or only what was written first.
+	// Torn leaves the changes of names up to one of them, as a journal does, and of the bytes
+	// a part: of each page of 4 KiB the old or the new, or only what was written first.
 	Torn Keep = "a part"
+	// Scrambled is Torn with any of the changes of names, as file systems without a journal
+	// leave them.
+	Scrambled Keep = "a part in no order"
 )
-
-// Keeps are all of them.
-var Keeps = []Keep{All, Synced, Names, Torn}
 
 const pageBytes = 4096
 
@@ -68,29 +107,18 @@ const pageBytes = 4096
 func (d *Disk) Crash(keep Keep, random *rand.Rand) *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	left := map[string]*node{}
+	left := maps.Clone(d.durable)
 	switch keep {
-	case Synced:
-		left = d.durable
-	case Torn:
-		all := map[string]bool{}
-		for p := range d.names {
-			all[p] = true
-		}
-		for p := range d.durable {
-			all[p] = true
-		}
-		for _, p := range sorted(all) { // in order, as the choices come from the seed
-			from := d.names
-			if d.names[p] != d.durable[p] && random.IntN(2) == 0 {
-				from = d.durable
-			}
-			if n := from[p]; n != nil {
-				left[p] = n
-			}
-		}
-	default:
+	case All, Names:
 		left = d.names
+	case Torn:
+		for _, c := range d.journal[:random.IntN(len(d.journal)+1)] {
+			apply(left, c, func() bool { return true })
+		}
+	case Scrambled:
+		for _, c := range d.journal {
+			apply(left, c, func() bool { return random.IntN(2) == 0 })
+		}
 	}
 	after, copies := New(), map[*node]*node{}
 	for _, p := range sorted(left) {
@@ -105,6 +133,19 @@ func (d *Disk) Crash(keep Keep, random *rand.Rand) *Disk {
 		after.names[p], after.durable[p] = copies[n], copies[n]
 	}
 	return after
+}
+
+// apply makes those parts of a change that come about.
+func apply(names map[string]*node, c change, comes func() bool) {
+	for _, p := range sorted(c) { // in order, as the choices come from the seed
+		switch n := c[p]; {
+		case !comes():
+		case n == nil:
+			delete(names, p)
+		default:
+			names[p] = n
+		}
+	}
 }
 
 // reached says whether all folders above a name are there.
@@ -123,7 +164,7 @@ func (n *node) left(keep Keep, random *rand.Rand) []byte {
 	switch keep {
 	case All:
 		return slices.Clone(n.data)
-	case Torn:
+	case Torn, Scrambled:
 		if random.IntN(2) == 0 {
 			return n.shuffled(random)
 		}
@@ -220,7 +261,7 @@ func (d *Disk) Create(name string) (vfs.File, error) {
 		return nil, failed("create", name, syscall.EISDIR)
 	}
 	n := &node{modified: time.Now()}
-	d.names[name] = n
+	d.name(change{name: n})
 	return &file{disk: d, name: name, node: n, write: true}, nil
 }
 
@@ -238,7 +279,7 @@ func (d *Disk) Link(from, to string) error {
 	case d.names[to] != nil:
 		return failed("link", to, fs.ErrExist)
 	}
-	d.names[to] = d.names[from]
+	d.name(change{to: d.names[from]})
 	return nil
 }
 
@@ -284,7 +325,7 @@ func (d *Disk) Remove(name string) error {
 	if len(d.children(name)) > 0 {
 		return failed("remove", name, syscall.ENOTEMPTY)
 	}
-	delete(d.names, name)
+	d.name(change{name: nil})
 	return nil
 }
 
@@ -293,11 +334,13 @@ func (d *Disk) RemoveAll(name string) error {
 	name = clean(name)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	c := change{}
 	for p := range d.names {
 		if p == name || strings.HasPrefix(p, name+"/") {
-			delete(d.names, p)
+			c[p] = nil
 		}
 	}
+	d.name(c)
 	return nil
 }
 
@@ -316,8 +359,7 @@ func (d *Disk) Rename(from, to string) error {
 	case n.dir:
 		return failed("rename", from, syscall.EISDIR)
 	}
-	delete(d.names, from)
-	d.names[to] = n
+	d.name(change{from: nil, to: n})
 	return nil
 }
 
@@ -344,7 +386,7 @@ func (d *Disk) MkdirAll(dir string, _ fs.FileMode) error {
 		}
 		switch n := d.names[name]; {
 		case n == nil:
-			d.names[name] = &node{dir: true, modified: time.Now()}
+			d.name(change{name: &node{dir: true, modified: time.Now()}})
 		case !n.dir:
 			return failed("mkdir", name, syscall.ENOTDIR)
 		}
@@ -365,7 +407,7 @@ func (d *Disk) Lock(name string) (io.Closer, error) {
 	}
 	d.locked[name] = true
 	if d.names[name] == nil {
-		d.names[name] = &node{modified: time.Now()}
+		d.name(change{name: &node{modified: time.Now()}})
 	}
 	return closer(func() {
 		d.mu.Lock()

@@ -83,15 +83,7 @@ func (f *file) Sync() error {
 		}
 		return nil
 	}
-	for p := range d.durable {
-		if p != "/" && path.Dir(p) == f.name && d.names[p] == nil {
-			delete(d.durable, p)
-		}
-	}
-	for _, name := range d.children(f.name) {
-		p := path.Join(f.name, name)
-		d.durable[p] = d.names[p]
-	}
+	d.settle(f.name)
 	return nil
 }
 
