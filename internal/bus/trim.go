@@ -180,8 +180,15 @@ func (b *Bus) Trim(ctx context.Context, at Partition, t Trim) error {
 	return nil
 }
 
-// deleteBelow asks the broker to delete what is below an offset and is still there.
+// deleteBelow asks the broker to delete what is below an offset and is still there, but
+// for the last record: the embedded broker knows the end of its log by the records that it
+// has, and would, with none left, count from 0 again after a crash.
 func (b *Bus) deleteBelow(ctx context.Context, at Partition, offset int64) error {
+	ends, err := b.Ends(ctx, at.Topic)
+	if err != nil {
+		return err
+	}
+	offset = min(offset, ends[at.Partition]-1)
 	starts, err := b.Starts(ctx, at.Topic)
 	if err != nil || starts[at.Partition] >= offset {
 		return err

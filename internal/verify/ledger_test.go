@@ -124,7 +124,7 @@ func TestTrim(t *testing.T) {
 	bustest.Await(t, "both logs are trimmed", func() bool {
 		in, inBroker := r.trimmed(bus.RawText)
 		out, outBroker := r.trimmed(bus.CleanText)
-		return in == 20 && inBroker == 20 && out == 20 && outBroker == 20
+		return in == 20 && inBroker == 19 && out == 20 && outBroker == 19 // the last record stays
 	})
 	r.inputs(20) // the same ids again; judge does not care
 
