@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/vfs"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/millrace-io/millrace/internal/bus"
@@ -131,8 +132,8 @@ func (a *actor) Delete(ctx context.Context, key string) error {
 	return a.Store.Delete(ctx, key)
 }
 
-func newLife(t *testing.T, seed uint64) *life {
-	objects, err := objstore.Folder(t.TempDir())
+func newLife(t *testing.T, seed uint64, records int) *life {
+	objects, err := objstore.FolderOn(vfs.NewMem(), "/objects")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +143,7 @@ func newLife(t *testing.T, seed uint64) *life {
 		l.begins = 1 + l.rand.Int64N(20) // trimmed before the lake was begun
 	}
 	offset, hour := l.begins, 0
-	for range 40 {
+	for range records {
 		offset += 1 + l.rand.Int64N(3)/2 // some hold nothing that is stored
 		hour += l.rand.IntN(6)
 		env := schemas.Envelope{Tenant: []string{"acme", "beta"}[l.rand.IntN(2)], EventID: fmt.Sprint("event-", offset), ArrivedAt: schemas.Micros(hour) * 3600_000_000}
@@ -358,6 +359,16 @@ func (l *life) kill(a *actor) {
 	l.kills++
 }
 
+// alone lets an actor live to its end.
+func (l *life) alone(name string, run func(*actor) error) {
+	l.begin(name, run)
+	for len(l.actors) > 0 {
+		a := l.actors[0]
+		a.turn <- true
+		l.settle(a)
+	}
+}
+
 // finish does what is left to do, by one of each.
 func (l *life) finish() {
 	for len(l.actors) > 0 {
@@ -368,22 +379,14 @@ func (l *life) finish() {
 			l.kill(a)
 		}
 	}
-	alone := func(name string, run func(*actor) error) {
-		l.begin(name, run)
-		for len(l.actors) > 0 {
-			a := l.actors[0]
-			a.turn <- true
-			l.settle(a)
-		}
-	}
-	alone("the last writer", l.write(l.begins))
-	alone("the last expirer", func(a *actor) error { return lake.Expire(l.t.Context(), a, l.at.TopicID, l.at.Partition, 1) })
+	l.alone("the last writer", l.write(l.begins))
+	l.alone("the last expirer", func(a *actor) error { return lake.Expire(l.t.Context(), a, l.at.TopicID, l.at.Partition, 1) })
 	for range 2 { // what the first has compacted has a grace until the second
 		l.hours += 1000
-		alone("the last compactor", l.compact())
+		l.alone("the last compactor", l.compact())
 	}
-	alone("the last expirer", func(a *actor) error { return lake.Expire(l.t.Context(), a, l.at.TopicID, l.at.Partition, 1) })
-	alone("the last reader", l.read())
+	l.alone("the last expirer", func(a *actor) error { return lake.Expire(l.t.Context(), a, l.at.TopicID, l.at.Partition, 1) })
+	l.alone("the last reader", l.read())
 }
 
 // check reads all files, as one does who knows nothing of commits: once everything is
@@ -443,10 +446,10 @@ func TestLife(t *testing.T) {
 		}
 		return or
 	}
-	lives, first := number("MILLRACE_LIVES", 12), number("MILLRACE_SEED", uint64(time.Now().UnixNano()%1e9))
+	lives, first := number("MILLRACE_LIVES", 20), number("MILLRACE_SEED", uint64(time.Now().UnixNano()%1e9))
 	scans, kills := 0, 0
 	for seed := first; seed < first+lives && !t.Failed(); seed++ {
-		l := newLife(t, seed)
+		l := newLife(t, seed, 40)
 		l.play(1000)
 		l.finish()
 		if !t.Failed() {
@@ -455,4 +458,36 @@ func TestLife(t *testing.T) {
 		scans, kills = scans+l.scans, kills+l.kills
 	}
 	t.Logf("seeds %d to %d: %d scans, %d kills, %d goroutines left", first, first+lives-1, scans, kills, runtime.NumGoroutine())
+}
+
+// TestCompactorKilled kills a compactor at each of its calls in turn, which compacts and
+// empties at once: an exact reader must miss nothing, and the next one finish the work.
+func TestCompactorKilled(t *testing.T) {
+	const seed = 7
+	for calls, ended := 1, false; !ended && !t.Failed(); calls++ {
+		l := newLife(t, seed, 12)
+		l.alone("a writer", l.write(l.begins))
+		l.hours += 1000
+		l.begin("a compactor", func(a *actor) error {
+			c, err := NewCompactor(CompactConfig{TargetBytes: 20_000, MaxAge: time.Hour}, CompactDeps{Objects: a, Partitions: func() []bus.Partition { return []bus.Partition{l.at} },
+				Log: bustest.Log(), Metrics: prometheus.NewRegistry(), Clock: func() time.Time { return time.Now().Add(time.Duration(l.hours) * time.Hour) }})
+			if err != nil {
+				return err
+			}
+			return errors.Join(c.Once(t.Context())...)
+		})
+		for n := 1; n < calls && len(l.actors) > 0; n++ {
+			l.actors[0].turn <- true
+			l.settle(l.actors[0])
+		}
+		if ended = len(l.actors) == 0; !ended {
+			l.kill(l.actors[0])
+		}
+		l.alone("a reader", l.read())
+		l.finish()
+		l.check()
+		if ended {
+			t.Logf("the compactor made %d calls", calls-1)
+		}
+	}
 }
