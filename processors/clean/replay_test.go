@@ -1,6 +1,7 @@
 package clean
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/internal/bustest"
+	"github.com/millrace-io/millrace/internal/disk"
 	"github.com/millrace-io/millrace/schemas"
 )
 
@@ -218,6 +220,37 @@ func TestReplayTooLarge(t *testing.T) {
 	all[second].want(t, "the first replay", schemas.KindDeadLetter, "too_large", &dead)
 	all[third].want(t, "the replay of that", schemas.KindCleanText, "", &second)
 	all[stale].want(t, "another replay of the post", schemas.KindDuplicate, "replayed", &dead)
+}
+
+// TestReplayAmidCrashes kills the stage behind a replay's landed verdict and before its
+// commit, asks for the replay once more, as one does who does not know, and lets a member
+// go on that has no state: of all replays one lives.
+func TestReplayAmidCrashes(t *testing.T) {
+	c := bustest.New(t)
+	b := c.Member(vfs.NewMem())
+	first := bustest.Input(bus.RawText, "a", []byte(`{"event_id":"a","text":"a text"}`))
+	c.Produce(first)
+	c.MustDrain(b, older(newStage(t, time.Now)))
+	l := letters(t, b)[at(first)]
+	full := &fullable{FS: vfs.NewMem()}
+	b, leave := c.Leaving(full)
+	one := replay(t, b, l)
+	err := c.Drain(b, bustest.Failing(newStage(t, time.Now), func() error { full.full.Store(true); return nil }))
+	if !errors.Is(err, disk.ErrFull) {
+		t.Fatalf("the disk is full at the commit: %v", err)
+	}
+	two := replay(t, b, l)
+	leave()
+	b = c.Member(vfs.NewMem())
+	stage := newStage(t, time.Now)
+	c.MustDrain(b, stage)
+	three := replay(t, b, l)
+	c.MustDrain(b, stage)
+	all := verdicts(t, c, b)
+	dead := at(first)
+	all[one].want(t, "the first replay", schemas.KindCleanText, "", &dead)
+	all[two].want(t, "the second replay", schemas.KindDuplicate, "replayed", &dead)
+	all[three].want(t, "the third replay", schemas.KindDuplicate, "replayed", &dead)
 }
 
 // TestLostVerdict replays an input whose verdict is lost, as its account says: it is judged
