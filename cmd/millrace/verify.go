@@ -36,7 +36,7 @@ anything is missing or there twice, and says what, down to offsets.`,
 				account := func(a *app) error {
 					r, err := a.verify(ctx, *wait)
 					if err == nil && *repair && !r.OK() {
-						r, err = a.repair(ctx, env.stderr, r, *wait)
+						r, err = a.repair(ctx, env, r, *wait)
 					}
 					if err != nil {
 						return err
@@ -60,7 +60,15 @@ func (a *app) verify(ctx context.Context, wait time.Duration) (*verify.Report, e
 }
 
 // repair writes what is missing and accounts again.
-func (a *app) repair(ctx context.Context, w io.Writer, r *verify.Report, wait time.Duration) (*verify.Report, error) {
+func (a *app) repair(ctx context.Context, env *environment, r *verify.Report, wait time.Duration) (*verify.Report, error) {
+	w := env.stderr
+	if slices.Contains(r.Rebuild, "clickhouse") {
+		quiet := *env
+		quiet.stdout = w // what is printed there is the account
+		if err := a.rebuild(ctx, &quiet, false); err != nil {
+			return nil, err
+		}
+	}
 	done, err := verify.Repair(ctx, a.bus, r)
 	for store, n := range done.Rows {
 		fmt.Fprintf(w, "%s: %s rows are written\n", store, console.Count(n))
@@ -127,6 +135,15 @@ func printLines(w io.Writer, r *verify.Report) error {
 	}
 	if len(outcomes) > 0 {
 		fmt.Fprintf(w, "inputs became %s\n", strings.Join(outcomes, ", "))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Pending)) {
+		fmt.Fprintf(w, "%s acknowledged events are in the spool %s and not on the log yet\n", console.Count(int64(r.Pending[name])), name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Unreadable)) {
+		fmt.Fprintf(w, "%s acknowledged events of the spool %s cannot be read any more; its folder has what is left of them\n", console.Count(int64(r.Unreadable[name])), name)
+	}
+	if slices.Contains(r.Rebuild, "clickhouse") {
+		fmt.Fprintln(w, "millrace rebuild clickhouse brings back what the lake has of the rows from before the log's begin")
 	}
 	if r.Replayed > 0 {
 		fmt.Fprintf(w, "%s of them stand for others: they were replayed\n", console.Count(r.Replayed))

@@ -202,6 +202,41 @@ func TestStandsBelow(t *testing.T) {
 	}
 }
 
+// TestExpire lets a ledger remove rows by age, and accounts for the rest as if nothing
+// were missing: before the next rows and behind them.
+func TestExpire(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.inputs(20)
+	r.MustDrain(r.bus, judge{}.stage())
+	r.sink()
+	r.ledger(2*time.Hour, func(keep *verify.Retention) { keep.Lake = time.Hour })
+	bustest.Await(t, "points", func() bool {
+		n := 0
+		for info, err := range r.Objects.List(t.Context(), "points/") {
+			if err == nil && strings.HasSuffix(info.Key, "20") {
+				n++
+			}
+		}
+		return n == 4
+	})
+	r.ledger(2*time.Hour, func(keep *verify.Retention) { keep.Lake = time.Hour }) // it begins with a round of retention
+	bustest.Await(t, "rows expire", func() bool {
+		report := r.account()
+		return report.OK() && line(t, report, bus.CleanText, 0).Stored["parquet"] == 0 && line(t, report, bus.CleanText, 1).Stored["parquet"] == 0
+	})
+	r.inputs(5)
+	r.MustDrain(r.bus, judge{}.stage())
+	r.sink()
+	report := r.account()
+	check(t, report, 0, 0, nil)
+	for n := range int32(2) {
+		if l := line(t, report, bus.CleanText, n); l.Records != 25 || l.Stored["parquet"] != 5 || l.Expired["parquet"] != 20 || l.Trimmed != 0 {
+			t.Errorf("%+v", l)
+		}
+	}
+}
+
 // TestBrokerForgets begins behind a trim although the broker has lost where its log
 // begins, and trims it again.
 func TestBrokerForgets(t *testing.T) {

@@ -76,6 +76,7 @@ type held struct {
 	lost        int64
 	doubled     int64
 	missing     map[schemas.Kind][]int64
+	below       bool // it lacks rows of below the account's begin
 }
 
 func newOutput(topic bus.Topic, partition int32, from int64, base OutputAccount, stores []Store) *output {
@@ -272,6 +273,7 @@ func (o *output) checkBase(ctx context.Context, h *held, origins []bus.TopicID) 
 			h.lost++
 			h.differences = append(h.differences, fmt.Sprintf("%s: %s has other rows below offset %d than were accounted for", h.store.Name(), k, o.from))
 		default:
+			h.below = h.below || w.Rows > g.Rows
 			h.lost += max(0, w.Rows-g.Rows)
 			h.doubled += max(0, g.Rows-w.Rows)
 			h.differences = append(h.differences, fmt.Sprintf("%s: %s has %d rows below offset %d, where the log was trimmed; %d were accounted for", h.store.Name(), k, g.Rows, o.from, w.Rows))

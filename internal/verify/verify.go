@@ -15,9 +15,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/millrace-io/millrace/internal/bus"
+	"github.com/millrace-io/millrace/internal/spool"
 	"github.com/millrace-io/millrace/schemas"
 )
 
@@ -79,7 +81,13 @@ type Report struct {
 	Lost     int64                  `json:"lost"`
 	Doubled  int64                  `json:"doubled"`
 	// Pending counts, by spool, events that were acknowledged and are not on the log yet.
-	Pending map[string]int64 `json:"pending,omitempty"`
+	Pending map[string]uint64 `json:"pending,omitempty"`
+	// Unreadable counts, by spool, events that were acknowledged and cannot be read any
+	// more; they are lost.
+	Unreadable map[string]uint64 `json:"unreadable,omitempty"`
+	// Rebuild names the stores that lack rows from before the log's begin, which another
+	// store has.
+	Rebuild []string `json:"rebuild,omitempty"`
 	// Replayed counts records that stand for others on the inputs: replays of dead
 	// letters, and of inputs that had lost their verdict.
 	Replayed int64 `json:"replayed,omitempty"`
@@ -113,7 +121,27 @@ func Run(ctx context.Context, cfg Config, b *bus.Bus, stores []Store) (_ *Report
 			return nil, err
 		}
 	}
-	return a.report(), nil
+	r := a.report()
+	return r, r.addSpools(ctx, b)
+}
+
+// addSpools tells of what collectors have acknowledged and the logs have not yet.
+func (r *Report) addSpools(ctx context.Context, b *bus.Bus) error {
+	spools, err := spool.Pending(ctx, b.Objects())
+	if err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	r.Pending, r.Unreadable = map[string]uint64{}, map[string]uint64{}
+	for name, held := range spools {
+		if held.Events > 0 {
+			r.Pending[name] = held.Events
+		}
+		if held.Unreadable > 0 {
+			r.Unreadable[name] = held.Unreadable
+			r.Lost += int64(held.Unreadable)
+		}
+	}
+	return nil
 }
 
 // compare holds an output against each store, once the store has had time to reach it.
@@ -165,6 +193,9 @@ func (a *account) report() *Report {
 			r.Doubled += h.doubled
 			l.Stored[h.store.Name()] = h.rows
 			l.Differences = append(l.Differences, h.differences...)
+			if h.below && !slices.Contains(r.Rebuild, h.store.Name()) {
+				r.Rebuild = append(r.Rebuild, h.store.Name())
+			}
 			if len(h.missing) > 0 {
 				r.absent = append(r.absent, absence{h.store, o.topic, o.partition, h.missing})
 			}
