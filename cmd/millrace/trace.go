@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/internal/console"
@@ -53,6 +54,7 @@ type traced struct {
 	topic     string
 	partition int32
 	offset    int64
+	arrived   time.Time
 	origin    string
 	note      string
 }
@@ -106,7 +108,7 @@ func (t *tracer) find(ctx context.Context) error {
 			for _, c := range ref.columns {
 				where = append(where, c+" IN ($1)")
 			}
-			q := fmt.Sprintf(`SELECT tenant, event_id, _topic, _partition, _offset, _origin_topic_id, _origin_partition, _origin_offset, %s
+			q := fmt.Sprintf(`SELECT tenant, event_id, _topic, _partition, _offset, _origin_topic_id, _origin_partition, _origin_offset, arrived_at, %s
 FROM %s.%s WHERE (%s) AND ($2 = '' OR tenant = $2) ORDER BY _offset`, ref.note, t.cfg.ClickHouse.Database, kind, strings.Join(where, " OR "))
 			rows, err := t.conn.Query(ctx, q, ids, t.tenant)
 			if err != nil {
@@ -117,7 +119,7 @@ FROM %s.%s WHERE (%s) AND ($2 = '' OR tenant = $2) ORDER BY _offset`, ref.note, 
 				var originTopic string
 				var originPartition int32
 				var originOffset int64
-				if err := rows.Scan(&r.tenant, &r.eventID, &r.topic, &r.partition, &r.offset, &originTopic, &originPartition, &originOffset, &r.note); err != nil {
+				if err := rows.Scan(&r.tenant, &r.eventID, &r.topic, &r.partition, &r.offset, &originTopic, &originPartition, &originOffset, &r.arrived, &r.note); err != nil {
 					return errors.Join(fmt.Errorf("ask for %s: %w", kind, err), rows.Close())
 				}
 				r.origin = fmt.Sprintf("%s/%d:%d", t.topicName(originTopic), originPartition, originOffset)
@@ -165,7 +167,7 @@ func (t *tracer) file(ctx context.Context, r traced) (string, error) {
 			continue
 		}
 		for _, f := range c.Files {
-			if f.Kind == r.kind && f.Tenant == r.tenant {
+			if f.Kind == r.kind && f.Tenant == r.tenant && f.Day == r.arrived.UTC().Format(time.DateOnly) {
 				return f.Key, nil
 			}
 		}

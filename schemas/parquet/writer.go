@@ -28,6 +28,9 @@ type Writer interface {
 	Write(meta *schemas.Meta, m schemas.Message) error
 	// Rows is how many were added.
 	Rows() int64
+	// EndGroup writes what waits as a row group: until then it is in memory, compressed.
+	// Else one ends after 100,000 rows.
+	EndGroup() error
 	// Close writes what waits and the footer. It does not close the io.Writer.
 	Close() error
 }
@@ -71,6 +74,16 @@ func (w *writer[R]) flush() error {
 	w.wait = w.wait[:0]
 	if err != nil {
 		return fmt.Errorf("parquet: write rows: %w", err)
+	}
+	return nil
+}
+
+func (w *writer[R]) EndGroup() error {
+	if err := w.flush(); err != nil {
+		return err
+	}
+	if err := w.to.Flush(); err != nil {
+		return fmt.Errorf("parquet: write a row group: %w", err)
 	}
 	return nil
 }

@@ -204,6 +204,39 @@ func TestReader(t *testing.T) {
 	}
 }
 
+// TestEndGroup ends row groups by hand: the rows are those that they were.
+func TestEndGroup(t *testing.T) {
+	var file bytes.Buffer
+	w := NewWriter(&file, schemas.KindCleanText)
+	for n := range 10 {
+		meta, m := event(schemas.KindCleanText, n)
+		if err := w.Write(meta, m); err != nil {
+			t.Fatal(err)
+		}
+		if n%4 == 3 {
+			if err := w.EndGroup(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := parquet.OpenFile(bytes.NewReader(file.Bytes()), int64(file.Len()))
+	if err != nil || len(f.RowGroups()) != 3 {
+		t.Fatalf("there are %d row groups, %v; want 3", len(f.RowGroups()), err)
+	}
+	metas, events, err := read(file.Bytes(), schemas.KindCleanText)
+	if err != nil || len(events) != 10 {
+		t.Fatalf("%d rows of 10: %v", len(events), err)
+	}
+	for n := range events {
+		if meta, want := event(schemas.KindCleanText, n); metas[n] != *meta || !bytes.Equal(events[n].MarshalAppend(nil), want.MarshalAppend(nil)) {
+			t.Errorf("row %d is %+v, want %+v", n, events[n], want)
+		}
+	}
+}
+
 // TestOtherVersions reads a file that lacks columns, and one that has a column which is
 // not known.
 func TestOtherVersions(t *testing.T) {

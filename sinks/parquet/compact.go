@@ -50,6 +50,9 @@ const (
 	compactEvery = 10 * time.Second
 	// maxRanges bounds the ranges that become one, whose commits are held in memory.
 	maxRanges = 5000
+	// groupBytes of events make a row group of a file that others become, which is held in
+	// memory, compressed, until it is whole.
+	groupBytes = 64 << 20
 )
 
 // CompactDeps are what a Compactor works with.
@@ -303,8 +306,15 @@ func (ch *chain) make(ctx context.Context, t *target, end int64) error {
 			parquetgo.KeyValueMetadata("millrace.topic_id", ch.at.TopicID.String()),
 			parquetgo.KeyValueMetadata("millrace.partition", fmt.Sprint(ch.at.Partition)),
 			parquetgo.KeyValueMetadata("millrace.range", fmt.Sprintf("%d-%d", ch.end, end)))
+		held := 0
 		for _, from := range t.from {
 			err := lake.ReadFile(ctx, s, ch.at.TopicID, ch.at.Partition, from.of, from.file, func(meta *schemas.Meta, m schemas.Message) error {
+				if held += m.Size(); held > groupBytes {
+					held = m.Size()
+					if err := to.EndGroup(); err != nil {
+						return err
+					}
+				}
 				return to.Write(meta, m)
 			})
 			if err != nil {

@@ -274,6 +274,37 @@ func TestOffsets(t *testing.T) {
 	}
 }
 
+// TestIdleTail leaves a few records at the end of a log on which nothing follows: they wait
+// for others as long as a range may, and are in the lake then, as one.
+func TestIdleTail(t *testing.T) {
+	c := bustest.New(t)
+	b := c.Member(vfs.NewMem())
+	produce(t, c, 5)
+	topic, err := b.Topic(bus.ModelEvents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const age = 300 * time.Millisecond
+	stage, err := Stage(Config{MaxRecords: 1000, MaxBytes: 1 << 20, MaxAge: age}, c.Objects, "", bustest.Log())
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	c.Start("the sink", func(ctx context.Context) error { return b.Run(ctx, stage) })
+	bustest.Await(t, "the tail is in the lake", func() bool {
+		covered, err := lake.Covered(t.Context(), c.Objects, topic.ID, 0)
+		return err == nil && covered == 5
+	})
+	if took := time.Since(began); took < age {
+		t.Errorf("the range was closed after %s, it may wait %s", took, age)
+	}
+	for commit, err := range lake.Commits(t.Context(), c.Objects, topic.ID, 0) {
+		if err != nil || commit.First != 0 || commit.End != 5 || commit.At.Before(began) {
+			t.Errorf("the lake holds [%d, %d), written at %s, %v; want [0, 5), after %s", commit.First, commit.End, commit.At, err, began)
+		}
+	}
+}
+
 // TestClaimBeyondTheLog gives the sink a claim that ends behind the log's end, as a log
 // has that lost its last records. It must stop and say so, and not wait for others in
 // their place.
