@@ -29,6 +29,7 @@ import (
 	"github.com/millrace-io/millrace/internal/lake"
 	"github.com/millrace-io/millrace/internal/objstore"
 	"github.com/millrace-io/millrace/internal/state"
+	"github.com/millrace-io/millrace/internal/verify"
 	"github.com/millrace-io/millrace/sinks/clickhouse"
 )
 
@@ -47,9 +48,10 @@ type app struct {
 	bus     *bus.Bus
 	conn    driver.Conn
 	address addresses
-	stores  stores // what this process fills
-	parts   *parts // of a deployment that runs here
-	edge    *edge  // nil where there is no spool
+	stores  stores         // what this process fills
+	parts   *parts         // of a deployment that runs here
+	book    *verify.Ledger // nil where its role does not run here
+	edge    *edge          // nil where there is no spool
 
 	closers []func() error // run in reverse
 }

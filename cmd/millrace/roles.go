@@ -100,6 +100,7 @@ func (a *app) roles(names []string, p *parts) ([]role, error) {
 			if err != nil {
 				return nil, err
 			}
+			a.book = l
 			all = append(all, role{name, l.Run})
 		}
 	}

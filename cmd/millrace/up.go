@@ -235,6 +235,11 @@ func (a *app) ready(w http.ResponseWriter, h *health) {
 		degraded["models"] = problem
 	}
 	a.edge.degraded(degraded)
+	if a.book != nil {
+		if problem := a.book.Problem(); problem != "" {
+			degraded["ledger"] = problem
+		}
+	}
 	_ = json.NewEncoder(w).Encode(map[string]any{"ready": len(down) == 0, "down": down, "degraded": degraded}) // whoever hung up needs no answer
 }
 

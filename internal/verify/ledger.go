@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -65,6 +66,7 @@ type Ledger struct {
 	keptAt  time.Time
 	toldAt  time.Time
 	pointAt map[place]time.Time // the log's time of the last point that was kept
+	problem atomic.Pointer[string]
 }
 
 type ledgerMetrics struct {
@@ -294,10 +296,27 @@ func (o *output) waits() (n int64, since time.Time) {
 	return int64(len(o.pending)), since
 }
 
+// Problem says that something is late, for whoever asks how Millrace does; empty where
+// nothing is.
+func (l *Ledger) Problem() string {
+	if p := l.problem.Load(); p != nil {
+		return *p
+	}
+	return ""
+}
+
 // measure tells the metrics what is not accounted for.
 func (l *Ledger) measure() {
 	now := l.deps.Clock()
+	var late int64
+	var oldest time.Time
 	set := func(topic string, partition int32, n int64, since time.Time) {
+		if !since.IsZero() && now.Sub(since) > l.cfg.Late {
+			late += n
+			if oldest.IsZero() || since.Before(oldest) {
+				oldest = since
+			}
+		}
 		p := fmt.Sprint(partition)
 		l.metrics.unaccounted.WithLabelValues(topic, p).Set(float64(n))
 		age := 0.0
@@ -314,6 +333,11 @@ func (l *Ledger) measure() {
 		n, since := o.waits()
 		set(o.topic.Name, o.partition, n, since)
 	}
+	problem := ""
+	if late > 0 && l.whole {
+		problem = fmt.Sprintf("%d records are not accounted for, some since %s; millrace verify says which", late, oldest.UTC().Format(time.RFC3339))
+	}
+	l.problem.Store(&problem)
 }
 
 // complain names what is late, down to offsets, now and then.
