@@ -149,7 +149,9 @@ func (w *walk) next() (head, error) {
 			return head{}, err
 		}
 		if h, err := parseHead(b[:n]); err == nil && (*w.nonce == 0 || h.nonce == *w.nonce) {
-			*w.nonce = h.nonce
+			if *w.nonce == 0 {
+				*w.nonce = h.nonce
+			}
 			if w.at+batchHeader+int64(h.length) > w.size {
 				return h, errCut
 			}
