@@ -261,7 +261,7 @@ func (a *app) connectLog() error {
 	if len(a.cfg.Kafka.Brokers) > 0 {
 		a.address.Brokers = a.cfg.Kafka.Brokers
 	}
-	a.bus, err = bus.New(bus.Config{Brokers: a.address.Brokers, Topics: a.cfg.Topics.Specs(), Secret: a.secret},
+	a.bus, err = bus.New(bus.Config{Brokers: a.address.Brokers, SessionTimeout: a.cfg.Kafka.SessionTimeout, Topics: a.cfg.Topics.Specs(), Secret: a.secret},
 		bus.Deps{State: a.state, Objects: a.objects, Log: a.log, Metrics: a.metrics, Clock: time.Now})
 	if err != nil {
 		return err

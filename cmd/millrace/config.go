@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/internal/config"
@@ -86,6 +87,8 @@ func (c ObjectsConfig) folder(data string) (string, error) {
 type KafkaConfig struct {
 	// Brokers of the user's cluster; empty for the embedded broker.
 	Brokers []string `yaml:"brokers"`
+	// SessionTimeout is how long a process that died, or hangs, keeps its partitions.
+	SessionTimeout time.Duration `yaml:"session_timeout"`
 	// Listen and MaxLogBytes are the embedded broker's.
 	Listen      string       `yaml:"listen"`
 	MaxLogBytes config.Bytes `yaml:"max_log_bytes"`
@@ -112,7 +115,7 @@ type SinksConfig struct {
 func defaultConfig() Config {
 	return Config{
 		Data: "millrace-data", Listen: "127.0.0.1:8080", Tenant: "default", Model: "default", Loop: trainers.Auto,
-		Kafka:      KafkaConfig{Listen: "127.0.0.1:9092", MaxLogBytes: 8 << 30},
+		Kafka:      KafkaConfig{SessionTimeout: 8 * time.Second, Listen: "127.0.0.1:9092", MaxLogBytes: 8 << 30},
 		ClickHouse: ClickHouseConfig{Database: "millrace", Listen: "127.0.0.1:8123", MaxMemory: 4 << 30},
 		Topics:     bus.DefaultTopicsConfig(), Rules: rules.DefaultConfig(), Clean: clean.DefaultConfig(), Join: join.DefaultConfig(),
 		Predict: predict.DefaultConfig(), Drift: drift.DefaultConfig(), Policy: policy.DefaultConfig(), Runner: runner.DefaultConfig(),
@@ -130,6 +133,9 @@ func (c Config) Validate() error {
 	}
 	if len(c.Secret) > 0 && len(c.Secret) < 32 {
 		return fmt.Errorf("secret must have 32 characters or more, it has %d", len(c.Secret))
+	}
+	if least := 6 * time.Second; c.Kafka.SessionTimeout < least {
+		return fmt.Errorf("kafka.session_timeout is %s; brokers take %s or more, unless they are told otherwise", c.Kafka.SessionTimeout, least)
 	}
 	if c.Policy.Recipe != "classifier" {
 		return fmt.Errorf("policy: there is no recipe %q: classifier is known", c.Policy.Recipe)

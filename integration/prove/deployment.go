@@ -128,7 +128,7 @@ func (d *deployment) configure(name, config string) error {
 // network is the configuration of a process that reaches brokers, and the embedded
 // database of another process, over the network.
 func (d *deployment) network() string {
-	return d.kafka() + fmt.Sprintf("clickhouse:\n  dsn: \"http://millrace:%s@%s/default\"\n", enginePassword(), d.clickhouse)
+	return fmt.Sprintf("clickhouse:\n  dsn: \"http://millrace:%s@%s/default\"\n", enginePassword(), d.clickhouse) + d.kafka()
 }
 
 // kafka is the configuration of a process that reaches brokers over the network.

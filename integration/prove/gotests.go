@@ -19,7 +19,7 @@ import (
 // rounds run those tests and keep what they counted.
 
 // figures are what tests print of themselves: a number and what it counts.
-var figures = regexp.MustCompile(`\b([0-9][0-9,]*) (points|pairs|seeds|inserts|requests|events|joins|leaves)\b`)
+var figures = regexp.MustCompile(`\b([0-9][0-9,]*) (crashes|changes|faults|seeds|inserts|kinds of requests)\b`)
 
 // goTest runs the tests of packages whose names match, with variables of their own. Each
 // must have run: a name that matches none is an error.
@@ -28,6 +28,7 @@ func (t *trial) goTest(pattern string, env, args []string, packages ...string) e
 	cmd := exec.CommandContext(t.ctx, "go", append(arguments, packages...)...)
 	cmd.Env = append(os.Environ(), append(env, "MILLRACE="+t.o.bin)...)
 	cmd.Stderr = os.Stderr
+	before := t.result.Counts["tests"]
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -43,7 +44,7 @@ func (t *trial) goTest(pattern string, env, args []string, packages ...string) e
 		return fmt.Errorf("%s failed", plural(len(failed), "test"))
 	case err != nil:
 		return fmt.Errorf("go test -run %s %s: %w", pattern, strings.Join(packages, " "), err)
-	case t.result.Counts["tests"] == 0:
+	case t.result.Counts["tests"] == before:
 		return fmt.Errorf("go test -run %s %s: there is no such test", pattern, strings.Join(packages, " "))
 	}
 	return nil
@@ -87,24 +88,25 @@ func variable(name string, value any) string { return fmt.Sprintf("%s=%v", name,
 
 // proveCrash crashes each component that writes files at each of its writes, fsyncs and
 // renames.
-func proveCrash(r *run) error { return r.inPackages("CrashEverywhere") }
+func proveCrash(r *run) error {
+	return r.each(1, func(t *trial) error {
+		return t.goTest("^(TestEveryCrash|TestCrashed)$", nil, nil, "./internal/...", "./sinks/...")
+	})
+}
 
-// proveDisk fills the disk, and breaks it, at each of them; and does it to the real program
-// on a disk of its own.
+// proveDisk fills the disk, and breaks it, at each of them; and fills the disk of the real
+// program.
 func proveDisk(r *run) error {
 	return r.each(1, func(t *trial) error {
-		return errors.Join(t.goTest("FaultEverywhere", nil, nil, "./internal/...", "./sinks/..."),
+		return errors.Join(t.goTest("^TestEveryFault$", nil, nil, "./internal/...", "./sinks/..."),
+			t.goTest("^TestFaults$", nil, nil, "./internal/spool"),
 			t.goTest("^TestFullDisk$", nil, []string{"-tags", "integration"}, "./integration"))
 	})
 }
 
-func (r *run) inPackages(pattern string) error {
-	return r.each(1, func(t *trial) error { return t.goTest(pattern, nil, nil, "./internal/...", "./sinks/...") })
-}
-
 // proveRequests answers each sort of Kafka request wrongly in each way.
 func proveRequests(r *run) error {
-	return r.each(1, func(t *trial) error { return t.goTest("Requests", nil, nil, "./internal/bus") })
+	return r.each(1, func(t *trial) error { return t.goTest("^TestRequests$", nil, nil, "./internal/bus") })
 }
 
 // proveInserts cuts the connection to ClickHouse before and after the reply.

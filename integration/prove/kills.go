@@ -52,7 +52,7 @@ func (d *deployment) victims(nodes []*node) []victim {
 
 // smallLog makes the embedded log press so early that it is trimmed, of all that is
 // accounted for, while events flow and processes are killed.
-const smallLog = "kafka:\n  max_log_bytes: 64MiB\n"
+const smallLog = "kafka:\n  max_log_bytes: 64MiB\nledger:\n  every: 1s\n"
 
 // whole is a deployment of one process that is all of it.
 func (r *run) whole(config string) (*deployment, error) {

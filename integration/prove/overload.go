@@ -16,9 +16,13 @@ const (
 	overloadBatch   = 100
 	overloadHeld    = overloadBatch*(2<<10) + 64<<10
 	overloadClients = 10 * overloadRoom / overloadHeld
-	// overloadWith is how long the broker is there, before it goes away and behind that.
-	overloadWith   = 5 * time.Second
-	overloadConfig = "collector:\n  max_body_bytes: 65536\n  max_events: 100\n  max_in_flight_bytes: 10485760\n  ack_timeout: 5s\n"
+	// Its spool is full soon, so that a time without the broker meets that too.
+	overloadConfig = "collector:\n  max_body_bytes: 65536\n  max_event_bytes: 65536\n  max_events: 100\n  max_in_flight_bytes: 10485760\n  ack_timeout: 5s\n  spool_max_bytes: 16MiB\n"
+	// overloadTopics is of both processes: what a spool so small takes.
+	overloadTopics = "topics:\n  max_input_bytes: 1048576\n"
+	// overloadWith is how long the broker is there, before it goes away and behind that:
+	// at full speed, what is acknowledged in seconds is counted in minutes.
+	overloadWith = 2 * time.Second
 )
 
 // proveOverload posts ten times what a collector takes, takes the broker away for a part of
@@ -30,11 +34,11 @@ func proveOverload(r *run) error {
 	if err != nil {
 		return err
 	}
-	broker, err := d.millrace("broker", stageRoles+","+sinkRoles, embedded())
+	broker, err := d.millrace("broker", stageRoles+","+sinkRoles, embedded()+overloadTopics)
 	if err != nil {
 		return err
 	}
-	collector, err := d.millrace("collector", "collector", d.network()+overloadConfig)
+	collector, err := d.millrace("collector", "collector", d.network()+overloadConfig+overloadTopics)
 	if err != nil {
 		return err
 	}

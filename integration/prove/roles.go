@@ -17,8 +17,9 @@ func (r *run) crew(name string, members int, roles string) (*deployment, []*node
 	if _, err := d.millrace("engines", "collector", embedded()); err != nil {
 		return nil, nil, err
 	}
+	config := d.network() + fmt.Sprintf("  session_timeout: %s\n", sessionTimeout)
 	for i := range members {
-		if _, err := d.millrace(fmt.Sprintf("member-%d", i), roles, d.network()); err != nil {
+		if _, err := d.millrace(fmt.Sprintf("member-%d", i), roles, config); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -28,8 +29,9 @@ func (r *run) crew(name string, members int, roles string) (*deployment, []*node
 const (
 	// changeEvery is how often a member comes or goes.
 	changeEvery = 2 * time.Second
-	// sessionTimeout is how long the bus keeps the partitions of a member that is silent.
-	sessionTimeout = 8 * time.Second
+	// sessionTimeout is how long a member that is silent keeps its partitions: the least
+	// that brokers take.
+	sessionTimeout = 6 * time.Second
 )
 
 // proveMembers lets members join and leave: one that runs is asked to end, or killed; one

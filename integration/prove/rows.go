@@ -13,7 +13,7 @@ var rows = []row{
 	{name: "zombie", what: "a process paused beyond its session timeout, then resumed", short: 3, long: 50, unit: "pauses", prove: proveZombie},
 	{name: "inserts", what: "ClickHouse cut before and after the reply, replies delayed past a retry", short: 100, long: 5_000, unit: "inserts", prove: proveInserts},
 	{name: "fuzz", what: "fuzzed and malformed records on every input, in JSON and Protobuf", short: 50_000, long: 1_000_000, unit: "records", prove: proveFuzz},
-	{name: "overload", what: "collector at ten times its capacity, broker away, kill -9", short: 20, long: 600, unit: "seconds", prove: proveOverload},
+	{name: "overload", what: "collector at ten times its capacity, broker away, kill -9", short: 10, long: 600, unit: "seconds", prove: proveOverload},
 	{name: "rules", what: "rules changed amid kills", short: 10, long: 100, unit: "kills", prove: proveRules},
 	{name: "sim", what: "simulation seeds", short: 200, long: 10_000, unit: "seeds", prove: proveSimulation},
 	{name: "decoders", what: "go test -fuzz on each decoder", short: 5, long: 600, unit: "seconds", apart: true, prove: proveDecoders},
