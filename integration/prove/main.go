@@ -24,6 +24,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // options are what the flags say.
@@ -78,6 +80,11 @@ func command(ctx context.Context, args []string) error {
 	if err := o.complete(); err != nil {
 		return err
 	}
+	lock, err := o.lock()
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	return proveAll(ctx, &o, chosen)
 }
 
@@ -134,6 +141,22 @@ func (o *options) complete() (err error) {
 	}
 	o.seed = uint64(time.Now().UnixNano())
 	return nil
+}
+
+// lock takes the work folder: two runs on the same data would each count what the other
+// breaks.
+func (o *options) lock() (*os.File, error) {
+	if err := os.MkdirAll(o.work, 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(o.work, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("another run works in %s: %w", o.work, err), f.Close())
+	}
+	return f, nil
 }
 
 // proveAll runs the rows one after the other, all of them, and tells of the failures.
