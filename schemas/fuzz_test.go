@@ -82,7 +82,20 @@ func fuzzProtobuf(f *testing.F, k Kind) {
 
 func FuzzUnmarshalText(f *testing.F)         { fuzzProtobuf(f, KindText) }
 func FuzzUnmarshalInference(f *testing.F)    { fuzzProtobuf(f, KindInference) }
+func FuzzUnmarshalFeedback(f *testing.F)     { fuzzProtobuf(f, KindFeedback) }
 func FuzzUnmarshalModelVersion(f *testing.F) { fuzzProtobuf(f, KindModelVersion) }
 func FuzzUnmarshalTrainingExample(f *testing.F) {
 	fuzzProtobuf(f, KindTrainingExample)
+}
+
+// FuzzUnmarshalAny reads what a reader may find behind the inputs, as an event of any kind.
+func FuzzUnmarshalAny(f *testing.F) {
+	kinds := Kinds()
+	for i, k := range kinds {
+		f.Add(byte(i), filled(k).MarshalAppend(nil))
+	}
+	f.Fuzz(func(t *testing.T, kind byte, b []byte) {
+		m := New(kinds[int(kind)%len(kinds)])
+		checkDecoded(t, m, m.Unmarshal(b))
+	})
 }

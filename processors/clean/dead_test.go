@@ -173,7 +173,7 @@ func TestShare(t *testing.T) {
 }
 
 // emptyState is the state of a partition that nothing was read of.
-func emptyState(t *testing.T) *state.Partition {
+func emptyState(t testing.TB) *state.Partition {
 	t.Helper()
 	db, err := state.Open("/state", vfs.NewMem(), bustest.Log())
 	if err != nil {
@@ -287,4 +287,26 @@ func TestPoison(t *testing.T) {
 		}
 	}
 	all[at(behind)].want(t, "what is behind all that", schemas.KindCleanText, "", nil)
+}
+
+// FuzzLoadShare reads what may stand in a state: what is read is saved alike, and can be
+// counted with.
+func FuzzLoadShare(f *testing.F) {
+	f.Add(make([]byte, 8))
+	f.Add(bytes.Repeat([]byte{0xff}, 8+2*deadRecordBytes))
+	st := emptyState(f)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		st.Set(shareKey, b)
+		s := share{st: st}
+		if s.load() != nil {
+			return
+		}
+		for i := range int64(3) {
+			s.note(i, true, reasonConflict)
+			if share, _ := s.of(0); share < 0 || share > 1+3./deadWindow {
+				t.Fatalf("%x: the share of the dead is %g", b, share)
+			}
+		}
+		s.save()
+	})
 }
