@@ -149,12 +149,11 @@ func (t *task) one(r *bus.Record, out *bus.Output) error {
 		t.bury(r, out, schemas.ClassTooLarge, "its batch unpacks to more than is taken; send smaller batches")
 		return nil
 	}
-	fault := t.decode(r)
 	var wrong *schemas.FieldError
-	if fault != nil && !errors.As(fault, &wrong) {
-		return fmt.Errorf("clean: decode: %w", fault)
+	if err := t.decode(r); err != nil && !errors.As(err, &wrong) {
+		return fmt.Errorf("clean: decode: %w", err)
 	}
-	named := fault == nil && t.event.Env().EventID != ""
+	named := wrong == nil && t.event.Env().EventID != ""
 	t.complete(r, arrived)
 	if r.Replay != nil && !r.Derived { // the copy of a replay under its right key is of the first
 		first, again, err := t.ids.replay(r, arrived)
@@ -166,7 +165,7 @@ func (t *task) one(r *bus.Record, out *bus.Output) error {
 			return nil
 		}
 	}
-	if fault != nil {
+	if wrong != nil {
 		t.bury(r, out, wrong.Class, wrong.Error())
 		return nil
 	}
