@@ -110,7 +110,7 @@ func check(on *disktest.FS, acked []done) error {
 
 // TestEveryCrash lets the machine crash before each change that is made to the disk.
 func TestEveryCrash(t *testing.T) {
-	t.Logf("%d crashes, each in every way", disktest.EveryCrash(t, disktest.Crashes{Seed: 1, Keeps: disktest.Any()}, work, check))
+	t.Logf("%d crashes, each in every way", disktest.EveryCrash(t, disktest.Crashes{Seed: 1, Keeps: disktest.Any(), Tries: 3}, work, check))
 }
 
 // TestEveryFault lets each change fail.

@@ -119,7 +119,7 @@ func check(on *disktest.FS, acked []step) error {
 
 // TestEveryCrash lets the machine crash before each change that a store makes.
 func TestEveryCrash(t *testing.T) {
-	t.Logf("%d crashes, each in every way", disktest.EveryCrash(t, disktest.Crashes{Seed: 1, Keeps: disktest.Any()}, work, check))
+	t.Logf("%d crashes, each in every way", disktest.EveryCrash(t, disktest.Crashes{Seed: 1, Keeps: disktest.Any(), Tries: 3}, work, check))
 }
 
 // TestEveryFault lets each change fail, by a full disk and by a broken one.

@@ -34,6 +34,9 @@ type FolderStore struct {
 
 	mu    sync.Mutex
 	known map[string]struct{} // folders whose names are durable
+	// writing counts, by folder, the objects that are being written, failed those whose
+	// write ended with an error: they may be seen, and not be durable.
+	writing, failed map[string]int
 }
 
 // Folder opens the store in dir, a folder of this machine, and makes it where it is
@@ -42,7 +45,7 @@ func Folder(dir string) (*FolderStore, error) { return FolderOn(disk.System().FS
 
 // FolderOn is Folder on any file system.
 func FolderOn(on vfs.FS, dir string) (*FolderStore, error) {
-	s := &FolderStore{dir: on.PathJoin(dir), disk: disk.Disk{FS: on}, known: map[string]struct{}{}}
+	s := &FolderStore{dir: on.PathJoin(dir), disk: disk.Disk{FS: on}, known: map[string]struct{}{}, writing: map[string]int{}, failed: map[string]int{}}
 	if err := s.disk.MkdirAll(s.dir); err != nil {
 		return nil, fmt.Errorf("objects: make %s: %w", dir, err)
 	}
@@ -52,10 +55,15 @@ func FolderOn(on vfs.FS, dir string) (*FolderStore, error) {
 	return s, nil
 }
 
-// sweep removes what writers that died have left.
+// sweep removes what writers that died have left, and makes durable what they may have
+// linked before: those of long ago the file system has brought to the disk by itself.
 func (s *FolderStore) sweep() error {
+	stale := func(info fs.FileInfo) bool { return time.Since(info.ModTime()) > staleAfter }
 	return s.walk("", func(key string, info fs.FileInfo) error {
-		if !temporary(key) || time.Since(info.ModTime()) <= staleAfter {
+		switch {
+		case info.IsDir() && !stale(info):
+			return s.disk.Sync(s.path(key))
+		case info.IsDir() || !temporary(key) || !stale(info):
 			return nil
 		}
 		if err := s.disk.Remove(s.path(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -65,42 +73,41 @@ func (s *FolderStore) sweep() error {
 	})
 }
 
-// walk calls found for each file whose key begins with prefix, in no order, temporary ones
-// among them. What is removed meanwhile may be left out.
+// walk calls found for each folder that may hold keys which begin with prefix, and then for
+// each file whose key does, in no order, temporary ones among them. What is removed
+// meanwhile may be left out.
 func (s *FolderStore) walk(prefix string, found func(key string, info fs.FileInfo) error) error {
-	var folder func(key string) error
-	folder = func(key string) error {
+	var visit func(key string) error
+	visit = func(key string) error {
+		info, err := s.disk.Stat(s.path(key))
+		switch {
+		case absent(err):
+			return nil
+		case err != nil:
+			return err
+		case !info.IsDir():
+			if strings.HasPrefix(key, prefix) {
+				return found(key, info)
+			}
+			return nil
+		}
 		names, err := s.disk.List(s.path(key))
 		if absent(err) {
 			return nil
 		}
-		if err != nil {
-			return err
+		if err == nil {
+			err = found(key, info)
 		}
 		for _, name := range names {
 			at := path.Join(key, name)
-			if !strings.HasPrefix(at, prefix) && !strings.HasPrefix(prefix, at+"/") {
-				continue
-			}
-			info, err := s.disk.Stat(s.path(at))
-			switch {
-			case absent(err):
-				continue
-			case err != nil:
-				return err
-			case info.IsDir():
-				err = folder(at)
-			case strings.HasPrefix(at, prefix):
-				err = found(at, info)
-			}
-			if err != nil {
-				return err
+			if err == nil && (strings.HasPrefix(at, prefix) || strings.HasPrefix(prefix, at+"/")) {
+				err = visit(at)
 			}
 		}
-		return nil
+		return err
 	}
 	top, _ := path.Split(prefix)
-	return folder(path.Clean(top))
+	return visit(path.Clean(top))
 }
 
 // temporary says whether a file is one that is being written.
@@ -188,7 +195,45 @@ func (s *FolderStore) create(name string, write func(io.Writer) error) error {
 		}
 		return fs.ErrExist
 	}
-	return s.disk.Create(name, 0o644, write)
+	return s.unsettled(dir, func() error { return s.disk.Create(name, 0o644, write) })
+}
+
+// unsettled writes to a folder.
+func (s *FolderStore) unsettled(dir string, write func() error) error {
+	s.mu.Lock()
+	s.writing[dir]++
+	s.mu.Unlock()
+	err := write()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		s.failed[dir]++
+	}
+	if s.writing[dir]--; s.writing[dir] == 0 {
+		delete(s.writing, dir)
+	}
+	return err
+}
+
+// settle makes durable what was seen of a folder, where it may not be: its writer may have
+// failed behind the link, or be about to. Whoever reads an object may destroy others on the
+// ground of it, and must not be left with neither.
+func (s *FolderStore) settle(dir string) error {
+	s.mu.Lock()
+	failed, writing := s.failed[dir], s.writing[dir]
+	s.mu.Unlock()
+	if failed == 0 && writing == 0 {
+		return nil
+	}
+	if err := s.disk.Sync(dir); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failed[dir] -= failed; s.failed[dir] <= 0 {
+		delete(s.failed, dir)
+	}
+	return nil
 }
 
 // absent is true where a file system says that there is no object of a name: nothing at
@@ -247,6 +292,9 @@ func (s *FolderStore) open(name string) (*folderObject, error) {
 	if err == nil && info.IsDir() {
 		err = ErrNotFound
 	}
+	if err == nil {
+		err = s.settle(s.disk.PathDir(name))
+	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -262,6 +310,9 @@ func (s *FolderStore) List(ctx context.Context, prefix string) iter.Seq2[Info, e
 		}
 		var found []Info
 		err := s.walk(prefix, func(key string, info fs.FileInfo) error {
+			if info.IsDir() {
+				return s.settle(s.path(key))
+			}
 			if !temporary(key) {
 				found = append(found, Info{Key: key, Bytes: info.Size(), Modified: info.ModTime()})
 			}
@@ -291,7 +342,7 @@ func (s *FolderStore) Hold(ctx context.Context, key string, data []byte) error {
 		err = ErrNotFound
 	}
 	if err == nil {
-		err = s.disk.Replace(name, 0o644, data)
+		err = s.unsettled(s.disk.PathDir(name), func() error { return s.disk.Replace(name, 0o644, data) })
 	}
 	if err != nil {
 		return fmt.Errorf("objects: hold %s: %w", key, err)

@@ -34,7 +34,7 @@ type Object interface {
 // Store keeps objects. Keys are slash-separated, relative, without ".." in them.
 //
 // An object that exists is never replaced, but by Hold: whoever wants to change a thing
-// writes another object.
+// writes another object. What is seen of the store, by Get, Open or List, is durable.
 type Store interface {
 	// Create writes a new object. It is durable when Create returns nil. Of any number
 	// of writers of one key, one gets nil and the others ErrExists.
@@ -53,6 +53,7 @@ type Store interface {
 	// where there is no object. Who has the object open keeps reading what it was.
 	Hold(ctx context.Context, key string, data []byte) error
 	// Delete removes an object; none there is no error. Only checkpoints, requests and
-	// the notes that a further one has made void are ever deleted.
+	// the notes that a further one has made void are ever deleted. A crash of the machine
+	// may bring one back.
 	Delete(ctx context.Context, key string) error
 }

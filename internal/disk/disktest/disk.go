@@ -39,6 +39,9 @@ func (d *Disk) name(c change) {
 		} else {
 			d.names[p] = n
 		}
+		if folder := d.names[path.Dir(p)]; folder != nil {
+			folder.modified = time.Now()
+		}
 	}
 	d.journal = append(d.journal, c)
 }
@@ -86,7 +89,8 @@ func New() *Disk {
 type Keep string
 
 const (
-	// All leaves everything: the process was killed, and the machine goes on.
+	// All leaves everything: the process was killed, and the machine goes on. What was not
+	// synced is not durable yet: another crash may take it.
 	All Keep = "all"
 	// Synced leaves nothing: the machine lost its power, and its disk its cache.
 	Synced Keep = "what was synced"
@@ -107,9 +111,12 @@ const pageBytes = 4096
 func (d *Disk) Crash(keep Keep, random *rand.Rand) *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if keep == All {
+		return d.fork()
+	}
 	left := maps.Clone(d.durable)
 	switch keep {
-	case All, Names:
+	case Names:
 		left = d.names
 	case Torn:
 		for _, c := range d.journal[:random.IntN(len(d.journal)+1)] {
@@ -131,6 +138,31 @@ func (d *Disk) Crash(keep Keep, random *rand.Rand) *Disk {
 			copies[n] = &node{dir: n.dir, data: data, synced: slices.Clone(data), modified: n.modified}
 		}
 		after.names[p], after.durable[p] = copies[n], copies[n]
+	}
+	return after
+}
+
+// fork is another disk that is as d is.
+func (d *Disk) fork() *Disk {
+	copies := map[*node]*node{nil: nil}
+	other := func(n *node) *node {
+		if _, ok := copies[n]; !ok {
+			c := *n
+			c.data, c.synced = slices.Clone(n.data), slices.Clone(n.synced)
+			copies[n] = &c
+		}
+		return copies[n]
+	}
+	all := func(names map[string]*node) map[string]*node {
+		c := make(map[string]*node, len(names))
+		for p, n := range names {
+			c[p] = other(n)
+		}
+		return c
+	}
+	after := &Disk{names: all(d.names), durable: all(d.durable), locked: map[string]bool{}}
+	for _, c := range d.journal {
+		after.journal = append(after.journal, all(c))
 	}
 	return after
 }
@@ -162,8 +194,6 @@ func reached(names map[string]*node, p string) bool {
 // left is what a crash leaves of a file's bytes.
 func (n *node) left(keep Keep, random *rand.Rand) []byte {
 	switch keep {
-	case All:
-		return slices.Clone(n.data)
 	case Torn, Scrambled:
 		if random.IntN(2) == 0 {
 			return n.shuffled(random)

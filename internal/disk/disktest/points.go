@@ -35,14 +35,14 @@ func (a *acks[A]) now() []A {
 	return a.all[:len(a.all):len(a.all)]
 }
 
-// tornTries is how many seeds a crash that leaves a part is played with.
-const tornTries = 3
-
 // Crashes is what EveryCrash plays.
 type Crashes struct {
 	Seed uint64
 	// Keeps are what crashes leave; Journaled or Any.
 	Keeps []Keep
+	// Tries is how often what leaves a part is played, each time with another part; once by
+	// default.
+	Tries int
 }
 
 // Journaled is what file systems with a journal may leave, Any is what any may.
@@ -67,12 +67,19 @@ func EveryCrash[A any](t *testing.T, c Crashes, work Work[A], check Check[A]) (p
 		for _, keep := range c.Keeps {
 			tries := 1
 			if keep == Torn || keep == Scrambled {
-				tries = tornTries
+				tries = max(c.Tries, 1)
 			}
 			for try := range tries {
 				before := acked.now() // before the copy: what it holds may be more, never less
-				random := rand.New(rand.NewPCG(c.Seed, uint64(points*tornTries+try)))
-				if err := check(&FS{FS: disk.Crash(keep, random)}, before); err != nil {
+				random := rand.New(rand.NewPCG(c.Seed+uint64(try)<<32, uint64(points)))
+				left := disk.Crash(keep, random)
+				err := check(&FS{FS: left}, before)
+				if err == nil && keep == All { // the next process has worked with what was not durable
+					if err = check(&FS{FS: left.Crash(Synced, random)}, before); err != nil {
+						err = fmt.Errorf("behind a second crash, which left what was synced: %w", err)
+					}
+				}
+				if err != nil {
 					failures = append(failures, fmt.Sprintf("crash %d, before it would %s, which left %s (try %d, seed %d): %v", points, where, keep, try, c.Seed, err))
 				}
 			}
