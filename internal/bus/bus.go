@@ -53,6 +53,7 @@ type Bus struct {
 	topics  map[string]Topic // by Ensure; read only afterwards
 	// largestBatch is the batch size that the largest record of any topic needs.
 	largestBatch    int32
+	maxBuffered     int
 	checkpointEvery time.Duration
 	publishing      sync.Mutex
 	publisher       *publisher // nil until it is needed, and behind an error
@@ -95,7 +96,7 @@ func New(cfg Config, deps Deps) (*Bus, error) {
 	b := &Bus{
 		cfg: cfg, state: deps.State, objects: deps.Objects, log: deps.Log, clock: deps.Clock,
 		metrics: newMetrics(deps.Metrics), topics: map[string]Topic{},
-		largestBatch: int32(largest), checkpointEvery: checkpointEvery,
+		largestBatch: int32(largest), maxBuffered: maxBufferedRecords, checkpointEvery: checkpointEvery,
 	}
 	var err error
 	if b.client, err = kgo.NewClient(b.common()...); err != nil {
@@ -142,7 +143,7 @@ func (b *Bus) producing() []kgo.Opt {
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.UnknownTopicRetries(-1),
 		kgo.StopProducerOnDataLossDetected(),
-		kgo.MaxBufferedRecords(maxBufferedRecords),
+		kgo.MaxBufferedRecords(b.maxBuffered),
 		kgo.ProducerBatchMaxBytes(b.largestBatch),
 		kgo.ProducerLinger(0),
 	)
