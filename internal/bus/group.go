@@ -10,6 +10,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/millrace-io/millrace/internal/state"
 )
 
 // pollRecords bounds what one poll hands out.
@@ -50,6 +52,9 @@ func (b *Bus) Run(ctx context.Context, stage Stage) error {
 		if _, err := b.Topic(name); err != nil {
 			return err
 		}
+	}
+	if err := b.state.Sound(); err != nil {
+		return fmt.Errorf("bus: stage %s: %w", stage.Name, err)
 	}
 	g := &group{bus: b, stage: stage, failed: make(chan error, 1), workers: map[outputPartition]*worker{}}
 	var err error
@@ -94,6 +99,7 @@ func (g *group) run(ctx context.Context) error {
 	go func() { polled <- g.poll(ctx) }()
 	hint := time.NewTicker(hintEvery)
 	defer hint.Stop()
+	damaged := g.bus.state.Damaged()
 	var err error
 	for waiting := true; waiting; {
 		select {
@@ -104,6 +110,8 @@ func (g *group) run(ctx context.Context) error {
 			g.hint(ctx, all, g.consumer.CommitOffsets)
 		case err = <-g.failed:
 			waiting = false
+		case <-damaged:
+			err, waiting = fmt.Errorf("bus: stage %s: %w", g.stage.Name, state.ErrDamaged), false
 		case err = <-polled:
 			waiting = false
 			polled <- nil

@@ -41,7 +41,7 @@ func (p *Partition) checkpointPrefix() string {
 // write the same position: either object will do, since the state at a position is a
 // function of the log up to it.
 func (p *Partition) Checkpoint(ctx context.Context, store objstore.Store) error {
-	snapshot := p.db.pebble.NewSnapshot()
+	snapshot := p.store.NewSnapshot()
 	defer snapshot.Close()
 	key := fmt.Sprintf("%s%020d", p.checkpointPrefix(), p.position)
 	err := store.CreateFunc(ctx, key, func(w io.Writer) error { return p.writeCheckpoint(w, snapshot) })
@@ -146,7 +146,7 @@ func (p *Partition) writeCheckpoint(w io.Writer, snapshot *pebble.Snapshot) erro
 		}
 	}
 	if err := it.Close(); err != nil {
-		return err
+		return p.seen(err)
 	}
 	// A key of no bytes ends the entries; the sum of all before it follows.
 	if err := out.WriteByte(0); err != nil {
@@ -218,7 +218,7 @@ func (p *Partition) check(ctx context.Context, store objstore.Store, key string,
 // in order, so that after a crash either the key is there, and the partition is opened
 // empty, or the state is whole.
 func (p *Partition) load(ctx context.Context, store objstore.Store, key string) error {
-	r := restore{p: p, batch: p.db.pebble.NewBatch()}
+	r := restore{p: p, batch: p.store.NewBatch()}
 	defer r.batch.Close()
 	restoring := append(bytes.Clone(p.prefix), spaceRestoring)
 	err := errors.Join(r.batch.DeleteRange(p.prefix, successor(p.prefix), nil), r.batch.Set(restoring, []byte(key), nil))
@@ -247,7 +247,7 @@ func (p *Partition) dropTorn() error {
 	if err != nil || !torn {
 		return err
 	}
-	if err := p.db.pebble.DeleteRange(p.prefix, successor(p.prefix), pebble.NoSync); err != nil {
+	if err := p.store.DeleteRange(p.prefix, successor(p.prefix), pebble.NoSync); err != nil {
 		return fmt.Errorf("state: empty %s, whose restore was cut short: %w", p, err)
 	}
 	return p.reload()

@@ -168,7 +168,7 @@ func TestTornRestore(t *testing.T) {
 
 	db = opened(t, fs)
 	defer db.Close()
-	torn, err := db.pebble.NewIter(nil)
+	torn, err := db.store.Load().NewIter(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,8 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble"
 	"github.com/cockroachdb/pebble/vfs"
@@ -33,59 +35,73 @@ const memTableBytes = 16 << 20
 
 // DB is the local store of one process.
 type DB struct {
-	pebble *pebble.DB
-	room   func() error // disk.ErrFull where there is none
+	dir string
+	fs  vfs.FS
+	log pebbleLog
+
+	mu   sync.Mutex
+	open int // partitions
+	// store is another one once a damaged one was given up; a Partition keeps its own.
+	store atomic.Pointer[store]
 }
 
-// Open opens or makes the store in dir. fs is vfs.Default outside of tests.
+// store is a store as it was opened.
+type store struct {
+	*pebble.DB
+	damaged   chan struct{} // closed when damage was found
+	foundOnce sync.Once
+}
+
+// Open opens or makes the store in dir. One that is damaged is moved aside, and rebuilt
+// from checkpoints and the log. fs is vfs.Default outside of tests.
 func Open(dir string, fs vfs.FS, log *slog.Logger) (*DB, error) {
 	return open(dir, fs, pebbleLog{log: log, fatal: func(why string) { panic(why) }})
 }
 
 func open(dir string, fs vfs.FS, log pebbleLog) (*DB, error) {
-	cache := pebble.NewCache(cacheBytes)
-	defer cache.Unref() // the store holds a reference of its own
-	db, err := pebble.Open(dir, &pebble.Options{
-		FS:                       fs,
-		Cache:                    cache,
-		MemTableSize:             memTableBytes,
-		FormatMajorVersion:       pebble.FormatNewest,
-		Logger:                   log,
-		MaxConcurrentCompactions: func() int { return 1 },
-	})
-	if err != nil {
-		return nil, fmt.Errorf("state: open %s: %w", dir, err)
+	db := &DB{dir: dir, fs: fs, log: log}
+	if err := db.openSound(); err != nil {
+		return nil, err
 	}
-	on := disk.Disk{FS: fs}
-	if err := on.Sync(fs.PathDir(dir)); err != nil {
-		return nil, errors.Join(fmt.Errorf("state: sync the parent of %s: %w", dir, err), db.Close())
+	return db, nil
+}
+
+// room returns disk.ErrFull where there is none.
+func (db *DB) room() error {
+	if err := (disk.Disk{FS: db.fs}).Room(db.dir); err != nil {
+		return fmt.Errorf("state: %w", err)
 	}
-	return &DB{pebble: db, room: func() error {
-		if err := on.Room(dir); err != nil {
-			return fmt.Errorf("state: %w", err)
-		}
-		return nil
-	}}, nil
+	return nil
 }
 
 // Close flushes and closes the store; every Partition must be closed before. On a full
-// disk the store's log keeps what would be flushed.
+// disk the store's log keeps what would be flushed. A damaged store is given up as it is.
 func (db *DB) Close() error {
-	if errors.Is(db.room(), disk.ErrFull) {
-		return db.pebble.Close()
+	s := db.store.Load()
+	switch {
+	case s.isDamaged():
+		return s.giveUp()
+	case errors.Is(db.room(), disk.ErrFull):
+		return s.Close()
 	}
-	if err := db.pebble.Flush(); err != nil {
-		return errors.Join(fmt.Errorf("state: flush: %w", err), db.pebble.Close())
+	if err := s.Flush(); err != nil {
+		return errors.Join(fmt.Errorf("state: flush: %w", err), s.Close())
 	}
-	return db.pebble.Close()
+	return s.Close()
 }
 
-// Sync makes everything that was committed durable on disk.
+// Sync makes everything that was committed durable on disk; of a damaged store nothing is.
 func (db *DB) Sync() error {
+	db.mu.Lock() // the store is not replaced meanwhile
+	defer db.mu.Unlock()
+	s := db.store.Load()
+	if s.isDamaged() {
+		return nil
+	}
 	if err := db.room(); err != nil {
 		return err
 	}
-	if err := db.pebble.LogData(nil, pebble.Sync); err != nil {
+	if err := s.LogData(nil, pebble.Sync); err != nil {
 		return fmt.Errorf("state: sync: %w", err)
 	}
 	return nil
@@ -107,6 +123,7 @@ const (
 // position, at Commit.
 type Partition struct {
 	db       *DB
+	store    *store
 	stage    string
 	topicID  [16]byte
 	id       int32
@@ -121,7 +138,12 @@ type Partition struct {
 // nothing was committed. It is not opened on a full disk: the stage could do its work, and
 // would not be able to commit it.
 func (db *DB) Partition(stage string, topicID [16]byte, partition int32) (*Partition, error) {
-	p := &Partition{db: db, stage: stage, topicID: topicID, id: partition}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if err := db.heal(); err != nil {
+		return nil, err
+	}
+	p := &Partition{db: db, store: db.store.Load(), stage: stage, topicID: topicID, id: partition}
 	p.prefix = append(p.prefix, byte(len(stage)))
 	p.prefix = append(p.prefix, stage...)
 	p.prefix = append(p.prefix, topicID[:]...)
@@ -129,12 +151,14 @@ func (db *DB) Partition(stage string, topicID [16]byte, partition int32) (*Parti
 	if err := db.room(); err != nil {
 		return nil, err
 	}
-	if err := p.reload(); err != nil {
-		return nil, err
+	err := p.reload()
+	if err == nil {
+		err = p.dropTorn()
 	}
-	if err := p.dropTorn(); err != nil {
-		return nil, errors.Join(err, p.Close())
+	if err != nil {
+		return nil, errors.Join(err, p.batch.Close())
 	}
+	db.open++
 	return p, nil
 }
 
@@ -144,7 +168,7 @@ func (p *Partition) reload() error {
 			return fmt.Errorf("state: drop batch: %w", err)
 		}
 	}
-	p.batch = p.db.pebble.NewIndexedBatch()
+	p.batch = p.store.NewIndexedBatch()
 	p.position = 0
 	v, ok, err := p.get(spacePosition, nil)
 	if err != nil {
@@ -179,7 +203,7 @@ func (p *Partition) get(space byte, key []byte) ([]byte, bool, error) {
 		return nil, false, nil
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("state: get from %s: %w", p, err)
+		return nil, false, fmt.Errorf("state: get from %s: %w", p, p.seen(err))
 	}
 	out := append([]byte(nil), v...)
 	if err := closer.Close(); err != nil {
@@ -232,7 +256,7 @@ func (p *Partition) scan(space byte, prefix []byte) iter.Seq2[KV, error] {
 		lo := append([]byte(nil), p.fullKey(space, prefix)...)
 		it, err := p.batch.NewIter(&pebble.IterOptions{LowerBound: lo, UpperBound: successor(lo)})
 		if err != nil {
-			yield(KV{}, fmt.Errorf("state: scan %s: %w", p, err))
+			yield(KV{}, fmt.Errorf("state: scan %s: %w", p, p.seen(err)))
 			return
 		}
 		skip := len(p.prefix) + 1
@@ -243,7 +267,7 @@ func (p *Partition) scan(space byte, prefix []byte) iter.Seq2[KV, error] {
 			}
 		}
 		if err := it.Close(); err != nil {
-			yield(KV{}, fmt.Errorf("state: scan %s: %w", p, err))
+			yield(KV{}, fmt.Errorf("state: scan %s: %w", p, p.seen(err)))
 		}
 	}
 }
@@ -283,11 +307,14 @@ func (p *Partition) Commit(position int64) error {
 	if p.err != nil {
 		return p.err
 	}
+	if p.store.isDamaged() {
+		return fmt.Errorf("state: commit %s: %w", p, ErrDamaged)
+	}
 	if err := p.db.room(); err != nil {
 		return err
 	}
 	if err := p.batch.Commit(pebble.NoSync); err != nil {
-		return fmt.Errorf("state: commit %s: %w", p, err)
+		return fmt.Errorf("state: commit %s: %w", p, p.seen(err))
 	}
 	p.batch.Reset()
 	p.position = position
@@ -301,7 +328,12 @@ func (p *Partition) Discard() {
 }
 
 // Close forgets what was set since the last Commit and gives up the partition.
-func (p *Partition) Close() error { return p.batch.Close() }
+func (p *Partition) Close() error {
+	p.db.mu.Lock()
+	defer p.db.mu.Unlock()
+	p.db.open--
+	return p.batch.Close()
+}
 
 // pebbleLog passes the store's own messages on at debug level.
 type pebbleLog struct {
