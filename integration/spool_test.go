@@ -207,3 +207,49 @@ func TestSpoolFull(t *testing.T) {
 	m.stop()
 	t.Logf("%d requests of 50 texts were taken before the spool was full", taken)
 }
+
+// TestSpoolFullDisk fills the disk under a collector's spool while there is no broker, to
+// the last byte: it refuses with 503 and goes on by itself when there is room. The log
+// takes what was acknowledged while the disk is full.
+func TestSpoolFullDisk(t *testing.T) {
+	t.Parallel()
+	d := newDisk(t, 300*megabyte)
+	dir, flags := t.TempDir(), ports(t)
+	all := filepath.Join(dir, "all")
+	config := filepath.Join(dir, "edge.yaml")
+	text := fmt.Sprintf("secret: a secret of more than thirty-two characters\nobjects:\n  url: %s\nkafka:\n  brokers: [%q]\n", filepath.Join(all, "objects"), flags[3])
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	edge := up(t, filepath.Join(d.folder, "edge"), "--roles", "collector", "--config", config)
+	posters := newCrowd(t, edge.HTTP)
+	moves := func(when string) {
+		t.Helper()
+		before := posters.count()
+		until(t, func() bool { return posters.count() > before+50 }, func() string {
+			return fmt.Sprintf("%s: %d events are acknowledged, %d were before; the last refusal was %s\n%s", when, posters.count(), before, posters.full, edge.out)
+		})
+	}
+	moves("before the disk is full")
+	d.fill(0)
+	until(t, func() bool {
+		posters.mu.Lock()
+		defer posters.mu.Unlock()
+		return strings.Contains(posters.full, "make room") && posters.retryAfter == "1"
+	}, func() string { return fmt.Sprintf("the last 503 is %q\n%s", posters.full, edge.out) })
+	refused := posters.count()
+	m := up(t, all, flags...)
+	until(t, func() bool { return edge.metric("millrace_spool_pending_events") == 0 }, func() string {
+		return fmt.Sprintf("on a full disk %v events wait though there is a broker;\n%s", edge.metric("millrace_spool_pending_events"), edge.out)
+	})
+	if n := posters.count(); n != refused {
+		t.Errorf("%d events were acknowledged on a full disk", n-refused)
+	}
+	d.empty()
+	moves("with room again")
+	posters.finish()
+	until(t, func() bool { return edge.metric("millrace_spool_pending_events") == 0 }, func() string { return "the spool is not drained" })
+	posters.check(m)
+	edge.stop()
+	m.stop()
+}

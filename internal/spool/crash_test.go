@@ -181,11 +181,11 @@ func crash(mem *vfs.MemFS, n int, how fault, count *int) *faulty {
 	return fs
 }
 
-// TestCrashed ends the process at each write, fsync, link and rename, before it, behind
+// TestCrashEverywhere ends the process at each write, fsync, link and rename, before it, behind
 // it and in its midst, and in the next run once more, at random. In some runs the machine
 // ends too, each time or only the second: it then forgets what was not synced. Nothing that was acknowledged is lost, nothing is torn, and it always
 // opens again.
-func TestCrashed(t *testing.T) {
+func TestCrashEverywhere(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	rng := rand.New(rand.NewPCG(seed, 0))
 	points := 0
@@ -214,16 +214,16 @@ func TestCrashed(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d crashes, MILLRACE seed %d", points, seed)
+	t.Logf("%d points, seed %d", points, seed)
 	if points < 300 {
 		t.Errorf("there were only %d points to crash at", points)
 	}
 }
 
-// TestFaults lets each operation fail once, and in other runs all of them for a while,
+// TestFaultEverywhere lets each operation fail once, and in other runs all of them for a while,
 // with EIO and ENOSPC, reads included. Nothing is acknowledged that is not kept, and
 // without anybody's hands everything is taken in the end. The machine then dies.
-func TestFaults(t *testing.T) {
+func TestFaultEverywhere(t *testing.T) {
 	points := 0
 	for _, no := range []syscall.Errno{syscall.EIO, syscall.ENOSPC} {
 		for _, how := range []fault{before, after, half} {
@@ -253,7 +253,7 @@ func TestFaults(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d faults", points)
+	t.Logf("%d points", points)
 	if points < 600 {
 		t.Errorf("there were only %d points to fail at", points)
 	}
