@@ -18,7 +18,7 @@ import (
 
 const (
 	// patience bounds every wait for something that moves on; a row that needs it has failed.
-	patience = 90 * time.Second
+	patience = 5 * time.Minute
 	lookEach = 50 * time.Millisecond
 	// restartPause is what a supervisor waits before it starts a process that ended.
 	restartPause = 100 * time.Millisecond
