@@ -113,7 +113,7 @@ func proveRequests(r *run) error {
 func proveInserts(r *run) error {
 	const aRound = 500
 	return r.rounds(aRound, func(t *trial, inserts int) error {
-		return t.goTest("CutInsert", []string{variable("MILLRACE_PROVE_INSERTS", inserts), variable("MILLRACE_PROVE_SEED", t.rng.Uint32())},
+		return t.goTest("^TestCutInserts$", []string{variable("MILLRACE_PROVE_INSERTS", inserts), variable("MILLRACE_PROVE_SEED", t.rng.Uint32())},
 			[]string{"-tags", "integration"}, "./integration")
 	})
 }
