@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/millrace-io/millrace/internal/lake"
 	"github.com/millrace-io/millrace/internal/verify"
 	"github.com/millrace-io/millrace/sinks/clickhouse"
 	"github.com/millrace-io/millrace/sinks/parquet"
@@ -15,7 +16,7 @@ import (
 func (a *app) accounted() []verify.Store {
 	return []verify.Store{
 		&clickhouse.Store{Conn: a.conn, Database: a.cfg.ClickHouse.Database, Objects: a.objects},
-		&parquet.Store{Objects: a.objects},
+		&parquet.Store{Objects: lake.Remember(a.objects)},
 	}
 }
 

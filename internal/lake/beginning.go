@@ -77,7 +77,7 @@ func Enter(ctx context.Context, s objstore.Store, id bus.TopicID, partition int3
 	if err != nil || first <= begins {
 		return begins, err
 	}
-	w, _, err := begin(ctx, s, id, partition)
+	w, _, err := begin(ctx, s, id, partition, first)
 	for ok := true; err == nil && ok && w.next < first; {
 		_, ok, err = w.step(ctx)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 
 	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/internal/objstore"
@@ -124,14 +125,18 @@ func (w *walk) step(ctx context.Context) (c Commit, ok bool, err error) {
 func (w *walk) run(ctx context.Context) (int64, error) {
 	for {
 		if _, ok, err := w.step(ctx); !ok || err != nil {
+			if m, remembers := w.store.(*Memory); remembers && err == nil {
+				m.note(Partition{w.id, w.partition}, w.next)
+			}
 			return w.next, err
 		}
 	}
 }
 
 // begin is a walk from where an exact reader of a partition begins, who takes no offset
-// below the second result: what has expired.
-func begin(ctx context.Context, s objstore.Store, id bus.TopicID, partition int32) (walk, int64, error) {
+// below the second result: what has expired. One who wants no offset below from may begin
+// later, where the store remembers a place.
+func begin(ctx context.Context, s objstore.Store, id bus.TopicID, partition int32, from int64) (walk, int64, error) {
 	w := walk{store: s, id: id, partition: partition, compacted: true}
 	e, err := expired(ctx, s, id, partition)
 	if err != nil {
@@ -139,6 +144,9 @@ func begin(ctx context.Context, s objstore.Store, id bus.TopicID, partition int3
 	}
 	if w.next = e.From; e.below == 0 {
 		w.next, err = Beginning(ctx, s, id, partition)
+	}
+	if m, ok := s.(*Memory); ok {
+		w.next = m.place(Partition{id, partition}, w.next, from)
 	}
 	return w, e.below, err
 }
@@ -148,7 +156,7 @@ func begin(ctx context.Context, s objstore.Store, id bus.TopicID, partition int3
 // there may be rows of offsets below Expired, which do not count.
 func Commits(ctx context.Context, s objstore.Store, id bus.TopicID, partition int32) iter.Seq2[Commit, error] {
 	return func(yield func(Commit, error) bool) {
-		w, below, err := begin(ctx, s, id, partition)
+		w, below, err := begin(ctx, s, id, partition, 0)
 		if err != nil {
 			yield(Commit{}, err)
 			return
@@ -180,7 +188,7 @@ func each(ctx context.Context, w walk, below int64, yield func(Commit, error) bo
 
 // Covered returns the offset up to which the lake holds a partition.
 func Covered(ctx context.Context, s objstore.Store, id bus.TopicID, partition int32) (int64, error) {
-	w, _, err := begin(ctx, s, id, partition)
+	w, _, err := begin(ctx, s, id, partition, math.MaxInt64)
 	if err != nil {
 		return 0, err
 	}

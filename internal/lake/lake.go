@@ -16,6 +16,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"path"
 	"strconv"
 	"strings"
@@ -146,7 +147,7 @@ func Granted(ctx context.Context, s objstore.Store, id bus.TopicID, partition in
 
 // Wait asks for the lake to reach end and waits until it does.
 func Wait(ctx context.Context, s objstore.Store, id bus.TopicID, partition int32, end int64) error {
-	w, _, err := begin(ctx, s, id, partition)
+	w, _, err := begin(ctx, s, id, partition, math.MaxInt64)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/internal/objstore"
+	"github.com/millrace-io/millrace/schemas"
 )
 
 // counting notes which commits are read.
@@ -98,5 +99,62 @@ func TestCommits(t *testing.T) {
 		if want := []int64{7, 9}; !slices.Equal(ends, want) {
 			t.Errorf("the ranges end at %v, want %v: what lies behind a gap is not in the lake yet", ends, want)
 		}
+	}
+}
+
+// TestMemory asks for a lake that grows, again and again: each time costs what is new.
+func TestMemory(t *testing.T) {
+	objects, err := objstore.Folder(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := &counting{Store: objects, gets: map[string]int{}}
+	remembering := Remember(store)
+	id, ctx := bus.TopicID{1}, t.Context()
+	end := int64(0)
+	grow := func(ranges int) {
+		for range ranges {
+			if err := PutCommit(ctx, store, id, 0, Commit{First: end, End: end + 10}); err != nil {
+				t.Fatal(err)
+			}
+			end += 10
+		}
+	}
+	cost := func(what string, most int, do func()) {
+		t.Helper()
+		clear(store.gets)
+		do()
+		n := 0
+		for _, k := range store.gets {
+			n += k
+		}
+		if n > most {
+			t.Errorf("%s read %d commits, want %d or fewer", what, n, most)
+		}
+	}
+	covered := func() {
+		t.Helper()
+		if got, err := Covered(ctx, remembering, id, 0); err != nil || got != end {
+			t.Errorf("the lake holds offsets below %d, %v; want %d", got, err, end)
+		}
+	}
+	read := func(from int64) {
+		t.Helper()
+		err := ReadKinds(ctx, remembering, id, 0, from, end, func(*struct{}) int64 { return 0 }, func(schemas.Kind, *struct{}) error { return nil })
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	grow(100)
+	covered()
+	for range 3 * places {
+		last := end
+		grow(2)
+		cost("what is covered", 3, covered)
+		cost("a read of what is new", 3, func() { read(last + 3) })
+	}
+	cost("a read of all", 100+2*3*places+1, func() { read(0) })
+	if n := len(remembering.known[Partition{id, 0}]); n != places {
+		t.Errorf("%d places are remembered, want %d", n, places)
 	}
 }

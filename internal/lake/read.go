@@ -75,7 +75,7 @@ type reader struct {
 }
 
 func read(ctx context.Context, s objstore.Store, id bus.TopicID, partition int32, from, to int64, wanted func(schemas.Kind) bool, rows rows) error {
-	w, below, err := begin(ctx, s, id, partition)
+	w, below, err := begin(ctx, s, id, partition, from)
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (r *reader) moved(ctx context.Context, c Commit, f File, known Commit, wron
 // in the compacted one that is returned, or, where neither is, they are damaged. Both are
 // seen by one look: between two, what was compacted may expire.
 func became(ctx context.Context, s objstore.Store, id bus.TopicID, partition int32, c Commit) (now Commit, expired bool, err error) {
-	w, below, err := begin(ctx, s, id, partition)
+	w, below, err := begin(ctx, s, id, partition, 0)
 	if err != nil || c.End <= below {
 		return Commit{}, err == nil, err
 	}
