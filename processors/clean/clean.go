@@ -149,11 +149,15 @@ func (t *task) one(r *bus.Record, out *bus.Output) error {
 		t.bury(r, out, schemas.ClassTooLarge, "its batch unpacks to more than is taken; send smaller batches")
 		return nil
 	}
-	var wrong *schemas.FieldError
-	if err := t.decode(r); err != nil && !errors.As(err, &wrong) {
-		return fmt.Errorf("clean: decode: %w", err)
+	var reason, detail string // of what is malformed
+	if err := t.decode(r); err != nil {
+		var wrong *schemas.FieldError
+		if !errors.As(err, &wrong) {
+			return fmt.Errorf("clean: decode: %w", err)
+		}
+		reason, detail = wrong.Class, wrong.Error()
 	}
-	named := wrong == nil && t.event.Env().EventID != ""
+	named := reason == "" && t.event.Env().EventID != ""
 	t.complete(r, arrived)
 	if r.Replay != nil && !r.Derived { // the copy of a replay under its right key is of the first
 		first, again, err := t.ids.replay(r, arrived)
@@ -165,8 +169,8 @@ func (t *task) one(r *bus.Record, out *bus.Output) error {
 			return nil
 		}
 	}
-	if wrong != nil {
-		t.bury(r, out, wrong.Class, wrong.Error())
+	if reason != "" {
+		t.bury(r, out, reason, detail)
 		return nil
 	}
 	if key := t.key(); named || key != t.event.Env().EventID {
