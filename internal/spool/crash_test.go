@@ -3,7 +3,9 @@ package spool
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -187,6 +189,9 @@ func crash(mem *vfs.MemFS, n int, how fault, count *int) *faulty {
 // opens again.
 func TestCrashEverywhere(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
+	if given, err := strconv.ParseUint(os.Getenv("MILLRACE_SEED"), 10, 64); err == nil {
+		seed = given
+	}
 	rng := rand.New(rand.NewPCG(seed, 0))
 	points := 0
 	for _, how := range []fault{before, after, half} {
@@ -214,7 +219,7 @@ func TestCrashEverywhere(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d points, seed %d", points, seed)
+	t.Logf("%d points, MILLRACE_SEED=%d", points, seed)
 	if points < 300 {
 		t.Errorf("there were only %d points to crash at", points)
 	}
