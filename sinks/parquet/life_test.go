@@ -454,7 +454,7 @@ func TestLife(t *testing.T) {
 		}
 		return or
 	}
-	lives, first := number("MILLRACE_LIVES", 20), number("MILLRACE_SEED", uint64(time.Now().UnixNano()%1e9))
+	lives, first := number("MILLRACE_LIVES", 10), number("MILLRACE_SEED", uint64(time.Now().UnixNano()%1e9))
 	scans, kills := 0, 0
 	for seed := first; seed < first+lives && !t.Failed(); seed++ {
 		l := newLife(t, seed, 40)
@@ -473,7 +473,7 @@ func TestLife(t *testing.T) {
 func TestCompactorKilled(t *testing.T) {
 	const seed = 7
 	for calls, ended := 1, false; !ended && !t.Failed(); calls++ {
-		l := newLife(t, seed, 12)
+		l := newLife(t, seed, 8)
 		l.alone("a writer", l.write(l.begins))
 		l.hours += 1000
 		l.begin("a compactor", func(a *actor) error {
