@@ -55,6 +55,7 @@ type Bus struct {
 	largestBatch    int32
 	maxBuffered     int
 	checkpointEvery time.Duration
+	watchEvery      time.Duration
 	publishing      sync.Mutex
 	publisher       *publisher // nil until it is needed, and behind an error
 	// reading are the workers by stagePartition.
@@ -96,7 +97,7 @@ func New(cfg Config, deps Deps) (*Bus, error) {
 	b := &Bus{
 		cfg: cfg, state: deps.State, objects: deps.Objects, log: deps.Log, clock: deps.Clock,
 		metrics: newMetrics(deps.Metrics), topics: map[string]Topic{},
-		largestBatch: int32(largest), maxBuffered: maxBufferedRecords, checkpointEvery: checkpointEvery,
+		largestBatch: int32(largest), maxBuffered: maxBufferedRecords, checkpointEvery: checkpointEvery, watchEvery: watchEvery,
 	}
 	var err error
 	if b.client, err = kgo.NewClient(b.common()...); err != nil {

@@ -53,6 +53,10 @@ func (b *Bus) Run(ctx context.Context, stage Stage) error {
 			return err
 		}
 	}
+	// Not only when watch looks next: one that is begun again at once would go on until then.
+	if err := b.changed(ctx); err != nil {
+		return err
+	}
 	if err := b.state.Sound(); err != nil {
 		return fmt.Errorf("bus: stage %s: %w", stage.Name, err)
 	}

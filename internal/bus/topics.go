@@ -13,6 +13,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/millrace-io/millrace/internal/objstore"
 )
@@ -232,31 +233,48 @@ func offsets(topic string, list func() (kadm.ListedOffsets, error)) (map[int32]i
 	return out, nil
 }
 
+// watchEvery is how often it is looked whether the topics are what they were.
+const watchEvery = 5 * time.Second
+
 // watch ends with an error when one of the topics is not what it was: a writer must not
 // go on into a topic that was made anew, whose readers know nothing of its chain.
 func (b *Bus) watch(ctx context.Context) error {
-	const every = 5 * time.Second
-	names := slices.Collect(maps.Keys(b.topics))
-	tick := time.NewTicker(every)
+	tick := time.NewTicker(b.watchEvery)
 	defer tick.Stop()
-	admin := kadm.NewClient(b.client)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		details, err := admin.ListTopics(ctx, names...)
-		if err != nil {
-			continue // the broker is away; the loop itself will say so
-		}
-		for _, name := range names {
-			d, want := details[name], b.topics[name]
-			if d.Err == nil && (TopicID(d.ID) != want.ID || int32(len(d.Partitions)) != want.Partitions) {
-				return fmt.Errorf("bus: topic %s was changed while it was in use: its id is %s with %d partitions, it was %s with %d; restart Millrace", name, TopicID(d.ID), len(d.Partitions), want.ID, want.Partitions)
-			}
+		if err := b.changed(ctx); err != nil {
+			return err
 		}
 	}
+}
+
+// changed says which of the topics is not what Ensure found. While the broker is away
+// nothing is known; the loop itself says so.
+func (b *Bus) changed(ctx context.Context) error {
+	req := kmsg.NewPtrMetadataRequest() // by kadm it would be answered by what was known some time ago
+	for _, name := range slices.Sorted(maps.Keys(b.topics)) {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = kmsg.StringPtr(name)
+		req.Topics = append(req.Topics, t)
+	}
+	answer, err := req.RequestWith(ctx, b.client)
+	if err != nil {
+		return nil //nolint:nilerr // see above
+	}
+	for _, t := range answer.Topics {
+		if t.ErrorCode != 0 || t.Topic == nil {
+			continue
+		}
+		if want := b.topics[*t.Topic]; TopicID(t.TopicID) != want.ID || int32(len(t.Partitions)) != want.Partitions {
+			return fmt.Errorf("bus: topic %s was changed while it was in use: its id is %s with %d partitions, it was %s with %d; restart Millrace", *t.Topic, TopicID(t.TopicID), len(t.Partitions), want.ID, want.Partitions)
+		}
+	}
+	return nil
 }
 
 // Lags returns, by stage, how many offsets of topic lie before it.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -120,6 +121,8 @@ type recipe struct {
 	mu   sync.Mutex
 	n    int
 	fail func(n int) error
+	// seed changes every model.
+	seed int64
 }
 
 func newRecipe(t *testing.T) *recipe {
@@ -143,7 +146,7 @@ func (r *recipe) Train(ctx context.Context, examples []trainers.Example, seed in
 			return nil, err
 		}
 	}
-	return r.Recipe.Train(ctx, examples, seed, progress)
+	return r.Recipe.Train(ctx, examples, seed+r.seed, progress)
 }
 
 func (r *recipe) trainings() int {
@@ -258,4 +261,56 @@ func (r *rig) objects(runID string) map[string]string {
 		out[info.Key] = string(data)
 	}
 	return out
+}
+
+// pairs lets two who would make the same object of a run wait for each other.
+type pairs struct {
+	mu   sync.Mutex
+	come map[string]chan struct{}
+	both int
+}
+
+// mostWait is how long one waits for a second who has adopted what is there already.
+const mostWait = 2 * time.Second
+
+func newPairs() *pairs { return &pairs{come: map[string]chan struct{}{}} }
+
+func (p *pairs) meet(key string) {
+	p.mu.Lock()
+	other, second := p.come[key]
+	if second {
+		p.both++
+		close(other)
+		delete(p.come, key)
+		p.mu.Unlock()
+		return
+	}
+	mine := make(chan struct{})
+	p.come[key] = mine
+	p.mu.Unlock()
+	select {
+	case <-mine:
+	case <-time.After(mostWait):
+	}
+}
+
+// met is at how many objects the two were abreast.
+func (p *pairs) met() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.both
+}
+
+// pairedObjects are the objects of one of the two.
+type pairedObjects struct {
+	objstore.Store
+	pairs *pairs
+}
+
+// Create implements objstore.Store.
+func (o *pairedObjects) Create(ctx context.Context, key string, data []byte) error {
+	if strings.HasPrefix(key, "runs/") {
+		o.pairs.meet(key)
+	}
+	return o.Store.Create(ctx, key, data)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/internal/bustest"
 	"github.com/millrace-io/millrace/internal/objstore"
 	"github.com/millrace-io/millrace/schemas"
@@ -305,5 +306,44 @@ func TestConfig(t *testing.T) {
 	}
 	if _, err := New(DefaultConfig(), Deps{}); err == nil {
 		t.Error("a runner with nothing to work with: no error")
+	}
+}
+
+// TestTwoRunners lets two runners make the same run at once, abreast at every object that
+// they keep, with models that differ: each step has one result, that of either, both end
+// with it, and there is one version.
+func TestTwoRunners(t *testing.T) {
+	r := newRig(t)
+	r.registry()
+	r.texts(150, "ham", "spam")
+	abreast := newPairs()
+	var stops []func() error
+	for n := range 2 {
+		rec := newRecipe(t)
+		rec.seed = int64(n) // as if another build trained another model
+		stops = append(stops, r.runner(t.Context(), rec, &pairedObjects{Store: r.Objects, pairs: abreast}))
+	}
+	r.trigger("run", nil)
+	run := r.finished("run")
+	bustest.Await(t, "both have made their claims", func() bool { return len(r.claims("run")) >= 2*(len(allSteps)+1) })
+	for _, stop := range stops {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := len(r.model().Versions); n != 1 {
+		t.Errorf("%d versions, want 1", n)
+	}
+	digests := map[string]bool{}
+	for _, rec := range r.Read(r.bus, bus.ModelEvents) {
+		if v, ok := bustest.Decode(t, &rec).(*schemas.ModelVersion); ok && v.RunID == "run" {
+			digests[v.Digest] = true
+		}
+	}
+	if len(digests) != 1 || !digests[run.Version.Digest] {
+		t.Errorf("the runners claim versions of %v, and the registry has %s", digests, run.Version.Digest)
+	}
+	if abreast.met() < 3 {
+		t.Errorf("the runners met at %d objects, want 3: the dataset, the model and its evaluation", abreast.met())
 	}
 }
