@@ -63,7 +63,7 @@ func tables(all []result) string {
 			continue
 		}
 		fmt.Fprintf(&b, "\n### %s\n\n", form.title)
-		b.WriteString("| row | of | injected | acknowledged | lost | doubled | torn | verify | memory at most, MiB | time | seed | version |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
+		b.WriteString("| row | asked | injected | acknowledged | lost | doubled | torn | verify | memory at most, MiB | time | seed | version |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 		b.WriteString(strings.Join(lines, "") + "\n")
 	}
 	return b.String()
@@ -111,6 +111,11 @@ func reportLine(w row, of []result) string {
 	injected := counted(total.Faults)
 	if len(total.Faults) == 0 {
 		injected = counted(total.Counts)
+	}
+	for _, measured := range []string{"recovery_ms", "verify_ms"} {
+		if n := total.Counts[measured]; n > 0 && w.apart {
+			injected += fmt.Sprintf("; %s: %s", measured, thousands(n))
+		}
 	}
 	return fmt.Sprintf("| %s | %s %s | %s | %s | %d | %d | %d | %s | %s | %.0f s | %d | %s |\n", name, thousands(size), w.unit, injected,
 		thousands(total.Acknowledged), total.Lost, total.Doubled, total.Torn, exit, counted(memory), total.Seconds, of[0].Seed,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"syscall"
 	"time"
@@ -49,44 +50,74 @@ func proveMembers(r *run) error {
 	defer l.file.Close()
 	return r.rounds(aRound, func(t *trial, seconds int) error {
 		return t.flow(d, l, batch, r.pace(), func(c *crowd) error {
-			running := map[*node]bool{}
-			for _, n := range crew {
-				running[n] = true
-			}
-			for end := time.Now().Add(time.Duration(seconds) * time.Second); time.Now().Before(end); {
-				if err := t.change(crew[t.rng.IntN(len(crew))], running); err != nil {
+			m := membership{t: t, crew: crew, leaving: map[*node]chan error{}}
+			tick := time.NewTicker(changeEvery)
+			defer tick.Stop()
+			for range seconds / int(changeEvery.Seconds()) {
+				if err := m.change(); err != nil {
 					return err
 				}
-				if err := sleep(t.ctx, changeEvery); err != nil {
-					return err
+				select {
+				case <-t.ctx.Done():
+					return t.ctx.Err()
+				case <-tick.C:
 				}
 			}
-			for _, n := range crew {
-				if err := n.start(); err != nil {
-					return err
-				}
-			}
-			return c.failure()
+			return errors.Join(m.assemble(), c.failure())
 		})
 	})
 }
 
-func (t *trial) change(n *node, running map[*node]bool) error {
-	if !running[n] {
-		t.fault("join")
-		running[n] = true
-		return n.start()
+// membership is who of a crew runs. One that was asked to leave takes its time, in which
+// others come and go.
+type membership struct {
+	t       *trial
+	crew    []*node
+	leaving map[*node]chan error // those that do not run; it has a value when they have left
+}
+
+// change lets one join or leave; the last that runs stays.
+func (m *membership) change() error {
+	var joining, running []*node
+	for _, n := range m.crew {
+		switch left := m.leaving[n]; {
+		case left == nil:
+			running = append(running, n)
+		case len(left) > 0:
+			joining = append(joining, n)
+		}
 	}
-	if len(running) == 1 {
-		return nil
+	able := joining
+	if len(running) > 1 {
+		able = append(able, running...)
 	}
-	delete(running, n)
-	if t.rng.IntN(2) == 0 {
-		t.fault("kill")
-		return n.end(syscall.SIGKILL)
+	if len(able) == 0 {
+		return nil // all others are on their way out
 	}
-	t.fault("leave")
-	return n.end(syscall.SIGTERM)
+	n := able[m.t.rng.IntN(len(able))]
+	if left := m.leaving[n]; left != nil {
+		delete(m.leaving, n)
+		m.t.fault("join")
+		return errors.Join(<-left, n.start())
+	}
+	how, what := syscall.SIGTERM, "leave"
+	if m.t.rng.IntN(2) == 0 {
+		how, what = syscall.SIGKILL, "kill"
+	}
+	m.t.fault(what)
+	left := make(chan error, 1)
+	m.leaving[n] = left
+	go func() { left <- n.end(how) }()
+	return nil
+}
+
+// assemble waits for those that leave, and lets all run.
+func (m *membership) assemble() error {
+	var err error
+	for n, left := range m.leaving {
+		err = errors.Join(err, <-left, n.start())
+	}
+	return err
 }
 
 // proveZombie pauses one of two members until the other has taken its partitions over and
