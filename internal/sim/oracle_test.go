@@ -1,7 +1,10 @@
+//go:build synctests
+
 package sim
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -59,7 +62,7 @@ func (w *world) expect(ctx context.Context) (*expected, error) {
 		first := map[string]string{}
 		for _, r := range records {
 			at := place{id, r.Partition, r.Offset}
-			p, origin := w.book.of(topic, r.Value), header(r, bus.HeaderOrigin)
+			p, origin := w.book.of(topic, r.Value), originOf(r)
 			if origin != "" { // written by Millrace under its right key
 				var err error
 				if p, err = w.copied(topic, r.Value); err != nil {
@@ -125,11 +128,19 @@ func (w *world) copied(topic string, value []byte) (*post, error) {
 	return nil, fmt.Errorf("a copy on %s is of %s, which nobody posted under a wrong key", topic, m.Env().EventID)
 }
 
-func header(r *kgo.Record, key string) string {
+// originOf is, of a record that Millrace wrote, which step wrote it for which record; what
+// the header says of the record before it is no part of that.
+func originOf(r *kgo.Record) string {
 	for _, h := range r.Headers {
-		if h.Key == key {
-			return string(h.Value)
+		if h.Key != bus.HeaderOrigin {
+			continue
 		}
+		end := 2 + int(h.Value[1]) + 16 // a version, the step behind its length, the topic
+		for range 3 {                   // partition, offset, index
+			_, n := binary.Uvarint(h.Value[end:])
+			end += n
+		}
+		return string(h.Value[:end])
 	}
 	return ""
 }
@@ -152,7 +163,7 @@ func (w *world) heard(topic string, records []*kgo.Record) error {
 // transactions, and nothing is deleted.
 func (w *world) log(ctx context.Context, topic string) (all []*kgo.Record, id string, err error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(w.kafka.ListenAddrs()...), kgo.Dialer(w.newHost(0).dial),
-		kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+		kgo.DisableClientMetrics(), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
 		return nil, "", err
 	}

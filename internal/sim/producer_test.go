@@ -1,3 +1,5 @@
+//go:build synctests
+
 package sim
 
 import (
@@ -118,7 +120,7 @@ func (w *world) produce(random *rand.Rand, posts []*post) {
 	for len(left) > 0 {
 		h := w.newHost(producerLoss)
 		client, err := kgo.NewClient(kgo.SeedBrokers(w.kafka.ListenAddrs()...), kgo.Dialer(h.dial), kgo.RequiredAcks(kgo.AllISRAcks()),
-			kgo.MetadataMinAge(250*time.Millisecond), kgo.ProducerLinger(0))
+			kgo.MetadataMinAge(250*time.Millisecond), kgo.ProducerLinger(0), kgo.DisableClientMetrics())
 		if err != nil {
 			w.fail("a producer: %v", err)
 			return
@@ -143,10 +145,11 @@ func (w *world) produce(random *rand.Rand, posts []*post) {
 // sendTimeout is after how long without an answer a producer gives up its client.
 const sendTimeout = 20 * time.Second
 
-// send posts a batch and notes what was acknowledged; it says whether all of it was.
+// send posts a batch and notes what was acknowledged; it says whether all of it was. Where
+// it is not, the client is closed: an idempotent one never gives up what is in flight.
 func (w *world) send(client *kgo.Client, batch []*post) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
-	defer cancel()
+	timer := time.AfterFunc(sendTimeout, client.Close)
+	defer timer.Stop()
 	records := make([]*kgo.Record, len(batch))
 	for i, p := range batch {
 		records[i] = &kgo.Record{Topic: p.topic, Value: p.value}
@@ -155,7 +158,7 @@ func (w *world) send(client *kgo.Client, batch []*post) bool {
 		}
 	}
 	all := true
-	for _, r := range client.ProduceSync(ctx, records...) {
+	for _, r := range client.ProduceSync(context.Background(), records...) {
 		if r.Err != nil {
 			all = false
 			continue

@@ -1,0 +1,5 @@
+package sim
+
+import "flag"
+
+var only = flag.Uint64("seed", 0, "play this seed alone, and tell what happens")
