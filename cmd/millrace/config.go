@@ -41,6 +41,10 @@ type Config struct {
 	Model string `yaml:"model"`
 	// Loop is observe, propose or auto.
 	Loop trainers.Loop `yaml:"loop"`
+	// Memory is what the process should stay below, the embedded ClickHouse aside: nearer to
+	// it, it collects garbage more often. It is a target, and 0 is none; GOMEMLIMIT, where
+	// it is set, comes first.
+	Memory config.Bytes `yaml:"memory"`
 	// Secret authenticates what Millrace writes to its inputs; made in Data where empty.
 	Secret     config.Secret       `yaml:"secret"`
 	Objects    ObjectsConfig       `yaml:"objects"`
@@ -114,7 +118,7 @@ type SinksConfig struct {
 
 func defaultConfig() Config {
 	return Config{
-		Data: "millrace-data", Listen: "127.0.0.1:8080", Tenant: "default", Model: "default", Loop: trainers.Auto,
+		Data: "millrace-data", Listen: "127.0.0.1:8080", Tenant: "default", Model: "default", Loop: trainers.Auto, Memory: 1536 << 20,
 		Kafka:      KafkaConfig{SessionTimeout: 8 * time.Second, Listen: "127.0.0.1:9092", MaxLogBytes: 8 << 30},
 		ClickHouse: ClickHouseConfig{Database: "millrace", Listen: "127.0.0.1:8123", MaxMemory: 4 << 30},
 		Topics:     bus.DefaultTopicsConfig(), Rules: rules.DefaultConfig(), Clean: clean.DefaultConfig(), Join: join.DefaultConfig(),
@@ -130,6 +134,9 @@ func defaultConfig() Config {
 func (c Config) Validate() error {
 	if c.Data == "" || c.Tenant == "" || c.Model == "" {
 		return errors.New("data, tenant and model must not be empty")
+	}
+	if c.Memory != 0 && c.Memory < 256<<20 {
+		return fmt.Errorf("memory must be 0 or 256MiB and more, got %d bytes", c.Memory)
 	}
 	if len(c.Secret) > 0 && len(c.Secret) < 32 {
 		return fmt.Errorf("secret must have 32 characters or more, it has %d", len(c.Secret))

@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"os"
+	"runtime/debug"
 	"slices"
 	"syscall"
 	"time"
@@ -97,6 +99,9 @@ func (a *app) clickhouseName() string {
 // up opens the deployment, runs roles, and calls work when all is ready; it ends when
 // work returns or ctx ends.
 func up(ctx context.Context, cfg Config, log *slog.Logger, names []string, work func(*app) error) (err error) {
+	if os.Getenv("GOMEMLIMIT") == "" && cfg.Memory > 0 {
+		debug.SetMemoryLimit(int64(cfg.Memory))
+	}
 	a, err := openFor(ctx, cfg, log, names)
 	if err != nil {
 		return err
