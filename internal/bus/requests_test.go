@@ -66,7 +66,7 @@ var retriableOf = map[kmsg.Key]*kerr.Error{
 // and fail for another.
 var onlyFor = map[string][]kmsg.Key{
 	inPart:    {kmsg.Produce},
-	timedOut:  {kmsg.Produce, kmsg.OffsetCommit, kmsg.CreateTopics, kmsg.IncrementalAlterConfigs},
+	timedOut:  {kmsg.Produce, kmsg.OffsetCommit, kmsg.CreateTopics, kmsg.IncrementalAlterConfigs, kmsg.DeleteRecords},
 	notEnough: {kmsg.Produce},
 }
 
@@ -136,13 +136,24 @@ func (p *play) round(ctx context.Context, first uint64) error {
 		stages.Go(func() { p.keep(running, func(ctx context.Context) error { return b.Run(ctx, s) }) })
 	}
 	p.publish(ctx, b, first+playRecords/2, playRecords/4)
-	p.cluster.ShufflePartitionLeaders()
+	for _, topic := range []string{"a", "b", "c"} { // from one of the two brokers to the other
+		if err := p.cluster.MoveTopicPartition(topic, 0, 1-p.cluster.LeaderFor(topic, 0)); err != nil {
+			p.t.Error(err)
+		}
+	}
 	p.publish(ctx, b, first+playRecords*3/4, playRecords/4)
 	p.keep(ctx, func(ctx context.Context) error { _, err := b.Lags(ctx, "a"); return err })
 	for ctx.Err() == nil && !p.through(b) {
 		time.Sleep(2 * time.Millisecond)
 	}
 	time.Sleep(2 * shortSession / 4) // a heartbeat of each stage
+	p.keep(ctx, func(ctx context.Context) error {
+		t, err := b.Topic("c")
+		if err != nil {
+			return err
+		}
+		return b.deleteBelow(ctx, Partition{"c", t.ID, 0}, int64(1+first/1000))
+	})
 	err := ctx.Err()
 	stop()
 	stages.Wait()
@@ -234,7 +245,7 @@ func (p *play) raw(topic string) []uint64 {
 	defer cl.Close()
 	var want int64
 	for _, info := range p.cluster.PartitionInfos(topic) {
-		want += info.HighWatermark
+		want += info.HighWatermark - info.LogStartOffset
 	}
 	ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
 	defer cancel()
