@@ -103,8 +103,8 @@ func OverSpool(s *spool.Spool) Option {
 // Client writes events. It is safe for concurrent use.
 type Client struct {
 	cfg   config
-	kafka *kgo.Client // nil with a spool
-	drain *drainer    // nil without a spool
+	kafka *writer  // nil with a spool
+	drain *drainer // nil without a spool
 
 	mu     sync.Mutex
 	failed error // the first since the last Flush
@@ -156,11 +156,11 @@ func New(brokers []string, opts ...Option) (*Client, error) {
 		}
 		return &Client{cfg: cfg, drain: drain}, nil
 	}
-	cl, err := newKafka(cfg, brokers)
+	w, err := newWriter(func() (*kgo.Client, error) { return newKafka(cfg, brokers) })
 	if err != nil {
 		return nil, err
 	}
-	return &Client{cfg: cfg, kafka: cl}, nil
+	return &Client{cfg: cfg, kafka: w}, nil
 }
 
 // newKafka makes a producer that gives nothing up.
@@ -263,7 +263,7 @@ func (c *Client) send(ctx context.Context, topic string, m schemas.Message, key 
 	r.rec = newRecord(topic, []byte(key()), value)
 	// When ctx ends while the record waits, for room or to be sent, it is given up, and
 	// its Result says so; one that was sent is waited for.
-	c.kafka.Produce(ctx, r.rec, func(_ *kgo.Record, err error) { settle(err) })
+	c.kafka.produce(ctx, r.rec, settle)
 	return r, nil
 }
 
@@ -275,9 +275,9 @@ func newRecord(topic string, key, value []byte) *kgo.Record {
 // Flush waits until everything written so far is acknowledged, and returns the first
 // error since the last Flush.
 func (c *Client) Flush(ctx context.Context) error {
-	flush := func(ctx context.Context) error { return c.kafka.Flush(ctx) }
-	if c.drain != nil {
-		flush = c.drain.spool.Flush
+	flush := func(ctx context.Context) error { return c.drain.spool.Flush(ctx) }
+	if c.drain == nil {
+		flush = c.kafka.flush
 	}
 	if err := flush(ctx); err != nil {
 		return fmt.Errorf("client: flush: %w", err)
@@ -299,6 +299,6 @@ func (c *Client) Close(ctx context.Context) error {
 	if c.drain != nil {
 		return errors.Join(err, c.drain.close(ctx))
 	}
-	c.kafka.Close()
+	c.kafka.close()
 	return err
 }
