@@ -187,7 +187,7 @@ func save(ctx context.Context, store objstore.Store, n int64, s *snapshot) (int6
 	if err != nil {
 		return n, fmt.Errorf("ledger: %w", err)
 	}
-	defer z.Close()
+	defer func() { _ = z.Close() }() // EncodeAll leaves nothing to flush
 	for data = z.EncodeAll(data, nil); ; n++ {
 		err := store.Create(ctx, fmt.Sprintf("%s%020d", accountsPrefix, n), data)
 		if errors.Is(err, objstore.ErrExists) {

@@ -79,7 +79,6 @@ func (r *rig) trimmed(topic string) (noted, broker int64) {
 
 // seen counts what a stage that is new is given of clean.text.
 type seen struct {
-	records []bus.Record
 	at      map[int32][]int64
 }
 
