@@ -79,7 +79,7 @@ func (r *rig) trimmed(topic string) (noted, broker int64) {
 
 // seen counts what a stage that is new is given of clean.text.
 type seen struct {
-	at      map[int32][]int64
+	at map[int32][]int64
 }
 
 func (s *seen) Process(_ context.Context, in []bus.Record, _ *bus.Output) error {
