@@ -142,7 +142,9 @@ func (a *account) expired(ctx context.Context, s Store, at bus.Partition) (int64
 
 func (a *account) close() error {
 	for _, f := range a.readers {
-		f.Close()
+		if f != nil { // one that could not be opened
+			f.Close()
+		}
 	}
 	return nil
 }
