@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -110,10 +111,11 @@ func (f *Follower) Positions() map[int32]int64 { return f.next }
 func (f *Follower) Skipped() map[int32]int64 { return f.skipped }
 
 // Next waits for records and returns them; they are the caller's. It returns ctx's error
-// when ctx ends. A returned slice may be empty.
+// when ctx ends before there are any, and ErrTrimmed where what comes next was deleted. A
+// returned slice may be empty.
 func (f *Follower) Next(ctx context.Context) ([]Record, error) {
 	fetches := f.client.PollRecords(ctx, pollRecords)
-	if err := ctx.Err(); err != nil {
+	if err := ctx.Err(); err != nil && fetches.Empty() {
 		return nil, err
 	}
 	var failure error
@@ -131,11 +133,31 @@ func (f *Follower) Next(ctx context.Context) ([]Record, error) {
 			}
 			f.next[p.Partition] = large.NextOffset
 			f.client.SetOffsets(behind(large))
+		case p.Topic == "" && ctx.Err() != nil: // the end of ctx, beside records
 		default:
-			failure = errors.Join(failure, fmt.Errorf("bus: fetch %s/%d: %w", p.Topic, p.Partition, outOfRange(p.Err, p.Topic)))
+			failure = errors.Join(failure, fmt.Errorf("bus: fetch %s/%d: %w", p.Topic, p.Partition, f.outOfRange(ctx, p)))
 		}
 	})
 	return out, failure
+}
+
+// ErrTrimmed says that a log was trimmed above where it was read: whoever reads it begins
+// once more, where it begins now.
+var ErrTrimmed = errors.New("the log was trimmed while it was read")
+
+// outOfRange is outOfRange, for a reader whose place is nobody's to keep.
+func (f *Follower) outOfRange(ctx context.Context, p kgo.FetchTopicPartition) error {
+	if !errors.Is(p.Err, kerr.OffsetOutOfRange) {
+		return p.Err
+	}
+	trim, err := f.bus.Trimmed(ctx, Partition{Topic: f.topic.Name, TopicID: f.topic.ID, Partition: p.Partition})
+	switch {
+	case err != nil:
+		return errors.Join(p.Err, err)
+	case trim.Offset > f.next[p.Partition]:
+		return fmt.Errorf("%w: it begins at %d, and offset %d was to be read", ErrTrimmed, trim.Offset, f.next[p.Partition])
+	}
+	return outOfRange(p.Err, p.Topic)
 }
 
 func (f *Follower) take(out []Record, r *kgo.Record) []Record {

@@ -171,7 +171,7 @@ func (a *account) read(ctx context.Context, name string, wait time.Duration, eno
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err != nil && poll.Err() == nil {
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
 		if len(records) > 0 {

@@ -2,19 +2,26 @@ package verify_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/vfs"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/internal/bustest"
+	"github.com/millrace-io/millrace/internal/objstore"
 	"github.com/millrace-io/millrace/internal/state"
 	"github.com/millrace-io/millrace/internal/verify"
 	"github.com/millrace-io/millrace/schemas"
@@ -268,5 +275,86 @@ func TestBrokerForgets(t *testing.T) {
 	}
 	if err := r.bus.Trim(t.Context(), bus.Partition{Topic: bus.ModelEvents}, trim); err == nil {
 		t.Error("model.events was trimmed")
+	}
+}
+
+// late hides where a log begins from whoever asks for the first time, and shows it to who
+// asks again, so many times over: as if it had been trimmed in between.
+type late struct {
+	objstore.Store
+	mu    sync.Mutex
+	times int
+	asked map[string]int
+}
+
+func (l *late) List(ctx context.Context, prefix string) iter.Seq2[objstore.Info, error] {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if strings.HasPrefix(prefix, "trims/") {
+		if l.asked[prefix]++; l.asked[prefix]%2 == 1 && l.asked[prefix] < 2*l.times {
+			return func(func(objstore.Info, error) bool) {}
+		}
+	}
+	return l.Store.List(ctx, prefix)
+}
+
+// TestTrimmedMeanwhile trims logs between the moment when an account asks where they begin
+// and the moment when it reads: it is made once more. One that would be trimmed under for
+// ever says so.
+func TestTrimmedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for times, trimmed := range map[int]bool{0: false, 1: false, 3: false, 1000: true} {
+		t.Run(fmt.Sprint(times), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			l := &late{Store: r.Objects, asked: map[string]int{}}
+			r.Objects = l
+			b := r.Member(vfs.NewMem())
+			r.inputs(5)
+			r.MustDrain(r.bus, judge{}.stage())
+			r.sink()
+			for _, name := range []string{bus.RawText, bus.CleanText} {
+				topic, err := b.Topic(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				at := bus.Partition{Topic: name, TopicID: topic.ID, Partition: 1}
+				f, err := b.FollowPartition(t.Context(), name, 1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for f.Positions()[1] < 4 {
+					if _, err := f.Next(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				start := bus.Start{Offset: 4}
+				if name == bus.CleanText {
+					start.Marks = f.Marks(1) // of 5, which are those of 4 and more: nothing is left to apply
+					start.Offset = 5
+				}
+				f.Close()
+				if err := b.Trim(t.Context(), at, bus.Trim{Start: start}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			l.times, l.asked = times, map[string]int{}
+			_, err := verify.Run(t.Context(), verify.Config{Wait: r.wait}, b, r.stores)
+			if errors.Is(err, bus.ErrTrimmed) != trimmed || !trimmed && err != nil {
+				t.Errorf("trimmed under it %d times: %v", times, err)
+			}
+		})
+	}
+}
+
+// TestRefusedRead fails where the broker refuses to hand out a log: an account that waited
+// for it would wait for ever.
+func TestRefusedRead(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.inputs(5)
+	r.Kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: bus.RawText, Err: kerr.TopicAuthorizationFailed, Count: -1})
+	if report, err := verify.Run(t.Context(), verify.Config{Wait: r.wait}, r.bus, r.stores); !errors.Is(err, kerr.TopicAuthorizationFailed) {
+		t.Errorf("%+v, %v", report, err)
 	}
 }

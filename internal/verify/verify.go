@@ -99,8 +99,20 @@ type Report struct {
 // OK is true where everything is accounted for.
 func (r *Report) OK() bool { return r.Lost == 0 && r.Doubled == 0 }
 
+// trims bounds how often a ledger may trim a log under an account that is being made.
+const trims = 5
+
 // Run makes the account of everything that is on the log now.
-func Run(ctx context.Context, cfg Config, b *bus.Bus, stores []Store) (_ *Report, err error) {
+func Run(ctx context.Context, cfg Config, b *bus.Bus, stores []Store) (r *Report, err error) {
+	for range trims {
+		if r, err = run(ctx, cfg, b, stores); !errors.Is(err, bus.ErrTrimmed) {
+			break
+		}
+	}
+	return r, err
+}
+
+func run(ctx context.Context, cfg Config, b *bus.Bus, stores []Store) (_ *Report, err error) {
 	a, err := openAccount(ctx, b, stores, nil)
 	if err != nil {
 		return nil, err
