@@ -24,6 +24,8 @@ import (
 	"time"
 
 	"github.com/parquet-go/parquet-go"
+
+	"github.com/millrace-io/millrace/internal/testvar"
 )
 
 // crowd posts events from several workers at once, each again and again under its id
@@ -205,15 +207,7 @@ func ports(t *testing.T) []string {
 // taken from MILLRACE_SEED where that is set.
 func chance(t *testing.T) *rand.Rand {
 	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("MILLRACE_SEED"); s != "" {
-		var err error
-		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
-			t.Fatalf("MILLRACE_SEED: %v", err)
-		}
-	}
-	t.Logf("the seed is MILLRACE_SEED=%d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
+	return rand.New(rand.NewPCG(testvar.Seed(t), 0))
 }
 
 // TestKilled kills millrace again and again at random, in its start-up too, while a

@@ -15,14 +15,13 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/millrace-io/millrace/internal/bus"
+	"github.com/millrace-io/millrace/internal/testvar"
 	"github.com/millrace-io/millrace/schemas"
 	"github.com/millrace-io/millrace/sinks/clickhouse"
 )
@@ -158,21 +157,11 @@ func (i impatient) Insert(ctx context.Context, kind schemas.Kind, records []*bus
 // requests and before the replies, and delays replies and requests beyond a retry, while
 // the sink is given some batches again, in other pieces. Every record must be there once.
 //
-// MILLRACE_PROVE_INSERTS is how many inserts are made, MILLRACE_PROVE_SEED decides all of
+// MILLRACE_PROVE_INSERTS is how many inserts are made, MILLRACE_SEED decides all of
 // it but the time that each takes.
 func TestCutInserts(t *testing.T) {
 	t.Parallel()
-	variable := func(name string, or uint64) uint64 {
-		if s := os.Getenv(name); s != "" {
-			n, err := strconv.ParseUint(s, 10, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return n
-		}
-		return or
-	}
-	inserts, seed := int(variable("MILLRACE_PROVE_INSERTS", 100)), variable("MILLRACE_PROVE_SEED", uint64(time.Now().UnixNano()%1e9))
+	inserts, seed := int(testvar.Number(t, "MILLRACE_PROVE_INSERTS", 100)), testvar.Seed(t)
 	conn, server := engine(t)
 	to := &url.URL{Scheme: "http", Host: server.Addr()}
 	plain := httputil.NewSingleHostReverseProxy(to)

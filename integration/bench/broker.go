@@ -110,3 +110,24 @@ func word(b *strings.Builder, n uint64) {
 		b.WriteByte(vowels[s/uint64(len(consonants))])
 	}
 }
+
+// prepared starts a broker for a round, with a folder, and lets a child fill it as t says.
+// It returns what the contestants of the round are given, and what ends it all.
+func prepared(ctx context.Context, filler string, t task) (task, func(), error) {
+	dir, remove, err := scratchDir()
+	if err != nil {
+		return task{}, nil, err
+	}
+	addr, stop, err := startBroker(ctx)
+	if err != nil {
+		remove()
+		return task{}, nil, err
+	}
+	end := func() { stop(); remove() }
+	t.Broker, t.Dir = addr, dir
+	if _, err := turn(ctx, options{}, filler, t); err != nil {
+		end()
+		return task{}, nil, err
+	}
+	return t, end, nil
+}

@@ -33,22 +33,7 @@ func busTopics() []bus.TopicSpec {
 // whenever it starts anew.
 func benchBus(ctx context.Context, o options) ([]row, error) {
 	results, err := takeTurns(ctx, o, []string{"bus-millrace", "bus-bare"}, func(int) (task, func(), error) {
-		dir, remove, err := scratchDir()
-		if err != nil {
-			return task{}, nil, err
-		}
-		addr, stop, err := startBroker(ctx)
-		if err != nil {
-			remove()
-			return task{}, nil, err
-		}
-		end := func() { stop(); remove() }
-		t := task{Broker: addr, Dir: dir, Name: "fill", Count: busRecords}
-		if _, err := turn(ctx, options{}, "bus-fill", t); err != nil {
-			end()
-			return task{}, nil, err
-		}
-		return t, end, nil
+		return prepared(ctx, "bus-fill", task{Name: "fill", Count: busRecords})
 	})
 	if err != nil {
 		return nil, err

@@ -38,22 +38,7 @@ const (
 // broker and clients are processes of their own.
 func benchCollector(ctx context.Context, o options) ([]row, error) {
 	results, err := takeTurns(ctx, o, []string{"collector-spool", "collector-broker"}, func(int) (task, func(), error) {
-		dir, remove, err := scratchDir()
-		if err != nil {
-			return task{}, nil, err
-		}
-		addr, stop, err := startBroker(ctx)
-		if err != nil {
-			remove()
-			return task{}, nil, err
-		}
-		end := func() { stop(); remove() }
-		t := task{Broker: addr, Dir: dir, Name: "topics", Count: collectorRequests}
-		if _, err := turn(ctx, options{}, "collector-topics", t); err != nil {
-			end()
-			return task{}, nil, err
-		}
-		return t, end, nil
+		return prepared(ctx, "collector-topics", task{Name: "topics", Count: collectorRequests})
 	})
 	if err != nil {
 		return nil, err

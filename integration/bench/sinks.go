@@ -27,22 +27,7 @@ func sinkTopics() []bus.TopicSpec { return bus.DefaultTopicsConfig().Specs() }
 
 // startSinks starts a broker whose clean.text holds what the real clean stage wrote.
 func startSinks(ctx context.Context) (task, func(), error) {
-	dir, remove, err := scratchDir()
-	if err != nil {
-		return task{}, nil, err
-	}
-	addr, stop, err := startBroker(ctx)
-	if err != nil {
-		remove()
-		return task{}, nil, err
-	}
-	end := func() { stop(); remove() }
-	t := task{Broker: addr, Dir: dir, Name: "fill", Count: sinkRecords}
-	if _, err := turn(ctx, options{}, "sink-fill", t); err != nil {
-		end()
-		return task{}, nil, err
-	}
-	return t, end, nil
+	return prepared(ctx, "sink-fill", task{Name: "fill", Count: sinkRecords})
 }
 
 // roundOf gives a round a folder of its own, so that a stage finds neither claims nor

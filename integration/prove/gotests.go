@@ -104,7 +104,7 @@ func proveCrash(r *run) error {
 func proveDisk(r *run) error {
 	return r.each(1, func(t *trial) error {
 		return errors.Join(t.goTest([]string{"TestEveryFault", "TestFaultEverywhere"}, nil, nil, "./internal/...", "./sinks/..."),
-			t.goTest([]string{"TestFullDisk"}, nil, []string{"-tags", "integration"}, "./integration"))
+			t.goTest([]string{"TestFullDisk", "TestSpoolFullDisk"}, nil, []string{"-tags", "integration"}, "./integration"))
 	})
 }
 
@@ -117,7 +117,7 @@ func proveRequests(r *run) error {
 func proveInserts(r *run) error {
 	const aRound = 500
 	return r.rounds(aRound, func(t *trial, inserts int) error {
-		return t.goTest([]string{"TestCutInserts"}, []string{variable("MILLRACE_PROVE_INSERTS", inserts), variable("MILLRACE_PROVE_SEED", t.rng.Uint32())},
+		return t.goTest([]string{"TestCutInserts"}, []string{variable("MILLRACE_PROVE_INSERTS", inserts), variable("MILLRACE_SEED", t.rng.Uint32())},
 			[]string{"-tags", "integration"}, "./integration")
 	})
 }
@@ -126,7 +126,7 @@ func proveInserts(r *run) error {
 func proveSimulation(r *run) error {
 	const aRound = 500
 	return r.rounds(aRound, func(t *trial, seeds int) error {
-		return t.goTest([]string{"TestSim"}, []string{variable("MILLRACE_SIM_SEEDS", seeds), variable("MILLRACE_SIM_SEED", t.rng.Uint32())}, nil, "./internal/sim")
+		return t.goTest([]string{"TestSim"}, []string{variable("MILLRACE_SIM_SEEDS", seeds), variable("MILLRACE_SEED", t.rng.Uint32())}, nil, "./internal/sim")
 	})
 }
 

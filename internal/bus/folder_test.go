@@ -11,13 +11,14 @@ import (
 	"github.com/cockroachdb/pebble/vfs"
 
 	"github.com/millrace-io/millrace/internal/state"
+	"github.com/millrace-io/millrace/internal/testvar"
 )
 
 // TestStateFolder takes a member's local state away, puts an old copy in its place, and
 // damages it, and checks that the member goes on from the checkpoint as if nothing had
 // been: the log before it is deleted, so that nothing else can serve.
 func TestStateFolder(t *testing.T) {
-	rng := rand.New(rand.NewPCG(seed(t), 5))
+	rng := rand.New(rand.NewPCG(testvar.Seed(t), 5))
 	for what, hurt := range map[string]func(t *testing.T, now, old *vfs.MemFS) *vfs.MemFS{
 		"deleted": func(*testing.T, *vfs.MemFS, *vfs.MemFS) *vfs.MemFS { return vfs.NewMem() },
 		"stale":   func(_ *testing.T, _, old *vfs.MemFS) *vfs.MemFS { return old },

@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/millrace-io/millrace/internal/state"
+	"github.com/millrace-io/millrace/internal/testvar"
 	"github.com/millrace-io/millrace/schemas"
 )
 
@@ -103,7 +104,7 @@ func TestGaps(t *testing.T) {
 	r := newRig(t,
 		TopicSpec{Name: "a", Partitions: 2, Input: true, MaxBytes: 1 << 20}, TopicSpec{Name: "b", Partitions: 3, MaxBytes: 1 << 20},
 		TopicSpec{Name: "c", Partitions: 1, MaxBytes: 1 << 20}, TopicSpec{Name: "d", Partitions: 2, Input: true, MaxBytes: 1 << 20})
-	rng := rand.New(rand.NewPCG(seed(t), 4))
+	rng := rand.New(rand.NewPCG(testvar.Seed(t), 4))
 	b := r.member(vfs.NewMem())
 	// The client fails what it holds of a partition with the batch that was refused. What
 	// is produced then it sends under a new epoch, and the broker takes it.

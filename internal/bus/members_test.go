@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/vfs"
+
+	"github.com/millrace-io/millrace/internal/testvar"
 )
 
 // folder is a local state, which a member of it at a time works on; one that died comes
@@ -130,7 +132,7 @@ func TestMembers(t *testing.T) {
 		length, every = durationOf(t, v, 0), 2*time.Second
 	}
 	r := newRig(t, chainTopics(partitions)...)
-	c := &churn{rig: r, rng: rand.New(rand.NewPCG(seed(t), 1))}
+	c := &churn{rig: r, rng: rand.New(rand.NewPCG(testvar.Seed(t), 1))}
 	r.member(vfs.NewMem()) // makes the topics
 	for range most {
 		fs := vfs.NewStrictMem()

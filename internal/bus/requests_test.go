@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -23,22 +21,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/millrace-io/millrace/internal/objstore"
+	"github.com/millrace-io/millrace/internal/testvar"
 	"github.com/millrace-io/millrace/schemas"
 )
-
-// seed is that of a test: MILLRACE_PROVE_SEED, or drawn. It is printed.
-func seed(t *testing.T) uint64 {
-	t.Helper()
-	s := rand.Uint64()
-	if v := os.Getenv("MILLRACE_PROVE_SEED"); v != "" {
-		var err error
-		if s, err = strconv.ParseUint(v, 10, 64); err != nil {
-			t.Fatalf("MILLRACE_PROVE_SEED: %v", err)
-		}
-	}
-	t.Logf("seed %d", s)
-	return s
-}
 
 // What may become of a request.
 const (
@@ -369,7 +354,7 @@ const atOnce = 16
 // of them. Whatever fails begins again. In the end everything that was acknowledged is
 // through once.
 func TestRequests(t *testing.T) {
-	rng := rand.New(rand.NewPCG(seed(t), 9))
+	rng := rand.New(rand.NewPCG(testvar.Seed(t), 9))
 	seen := observe(t)
 	var cells []*cell
 	for _, key := range slices.Sorted(maps.Keys(seen)) {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net"
-	"os"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/millrace-io/millrace/internal/state"
+	"github.com/millrace-io/millrace/internal/testvar"
 )
 
 // freezer holds what goes over a member's connections, as a process that is stopped does.
@@ -132,15 +131,9 @@ func await(t *testing.T, what string, ok func() bool) {
 // was, by its checkpoint, and not from its own state; the log in between is deleted, so that
 // nothing else can serve. MILLRACE_PROVE_ZOMBIES says how often.
 func TestZombies(t *testing.T) {
-	zombies := 3
-	if v := os.Getenv("MILLRACE_PROVE_ZOMBIES"); v != "" {
-		var err error
-		if zombies, err = strconv.Atoi(v); err != nil {
-			t.Fatalf("MILLRACE_PROVE_ZOMBIES: %v", err)
-		}
-	}
+	zombies := int(testvar.Number(t, "MILLRACE_PROVE_ZOMBIES", 3))
 	const batch = 200
-	rng := rand.New(rand.NewPCG(seed(t), 7))
+	rng := rand.New(rand.NewPCG(testvar.Seed(t), 7))
 	r := newRig(t, chainTopics(2)...)
 	r.session = shortSession
 	frozen := newFreezer()

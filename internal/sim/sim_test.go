@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -31,6 +30,7 @@ import (
 	"github.com/millrace-io/millrace/internal/objstore"
 	"github.com/millrace-io/millrace/internal/rules"
 	"github.com/millrace-io/millrace/internal/state"
+	"github.com/millrace-io/millrace/internal/testvar"
 	"github.com/millrace-io/millrace/internal/verify"
 	"github.com/millrace-io/millrace/sinks/parquet"
 )
@@ -41,7 +41,7 @@ const fewSeeds = 20
 // gcPercent is how far the heap may grow between two collections.
 const gcPercent = 800
 
-// TestSim plays seeds: MILLRACE_SIM_SEEDS says how many, MILLRACE_SIM_SEED which is the
+// TestSim plays seeds: MILLRACE_SIM_SEEDS says how many, MILLRACE_SEED which is the
 // first.
 func TestSim(t *testing.T) {
 	if *only != 0 {
@@ -49,18 +49,7 @@ func TestSim(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { play(t, *only, true) })
 		return
 	}
-	number := func(name string, or uint64) uint64 {
-		v := os.Getenv(name)
-		if v == "" {
-			return or
-		}
-		n, err := strconv.ParseUint(v, 10, 64)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		return n
-	}
-	first, seeds := number("MILLRACE_SIM_SEED", uint64(rand.Uint32())), number("MILLRACE_SIM_SEEDS", fewSeeds)
+	first, seeds := testvar.Seed(t), testvar.Number(t, "MILLRACE_SIM_SEEDS", fewSeeds)
 	t.Logf("seeds %d to %d", first, first+seeds-1)
 	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent)) // each seed leaves garbage, and little else
 	total := map[string]int{}

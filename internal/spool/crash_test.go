@@ -3,15 +3,15 @@ package spool
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/cockroachdb/pebble/vfs"
+
+	"github.com/millrace-io/millrace/internal/testvar"
 )
 
 // book is what a spool's users know: what was acknowledged to them, and what they have
@@ -188,10 +188,7 @@ func crash(mem *vfs.MemFS, n int, how fault, count *int) *faulty {
 // ends too, each time or only the second: it then forgets what was not synced. Nothing that was acknowledged is lost, nothing is torn, and it always
 // opens again.
 func TestCrashEverywhere(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	if given, err := strconv.ParseUint(os.Getenv("MILLRACE_SEED"), 10, 64); err == nil {
-		seed = given
-	}
+	seed := testvar.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	points := 0
 	for _, how := range []fault{before, after, half} {
@@ -219,7 +216,7 @@ func TestCrashEverywhere(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d points, MILLRACE_SEED=%d", points, seed)
+	t.Logf("%d points", points)
 	if points < 300 {
 		t.Errorf("there were only %d points to crash at", points)
 	}

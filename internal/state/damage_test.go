@@ -8,28 +8,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/cockroachdb/pebble/vfs"
 
 	"github.com/millrace-io/millrace/internal/objstore"
+	"github.com/millrace-io/millrace/internal/testvar"
 )
-
-// seed is MILLRACE_PROVE_SEED, or drawn; it is printed.
-func seed(t *testing.T) uint64 {
-	t.Helper()
-	s := rand.Uint64()
-	if v := os.Getenv("MILLRACE_PROVE_SEED"); v != "" {
-		var err error
-		if s, err = strconv.ParseUint(v, 10, 64); err != nil {
-			t.Fatalf("MILLRACE_PROVE_SEED: %v", err)
-		}
-	}
-	t.Logf("seed %d", s)
-	return s
-}
 
 // The state of the model is a function of the position: key k holds the last position that
 // is k modulo modelKeys.
@@ -86,14 +72,8 @@ func modelCheck(p *Partition) error {
 // state that belongs to its position, of the store or of a checkpoint, and never a wrong
 // one; and that a damaged store is healed without hands, and kept.
 func TestDamage(t *testing.T) {
-	rng := rand.New(rand.NewPCG(seed(t), 2))
-	rounds := 60
-	if v := os.Getenv("MILLRACE_PROVE_ROUNDS"); v != "" {
-		var err error
-		if rounds, err = strconv.Atoi(v); err != nil {
-			t.Fatalf("MILLRACE_PROVE_ROUNDS: %v", err)
-		}
-	}
+	rng := rand.New(rand.NewPCG(testvar.Seed(t), 2))
+	rounds := testvar.Number(t, "MILLRACE_PROVE_ROUNDS", 60)
 	counts := map[string]int{}
 	for round := range rounds {
 		what := damageRound(t, rng)
@@ -250,7 +230,7 @@ func hurt(t *testing.T, rng *rand.Rand, dir string, open bool) string {
 // TestSoundAfterCrash crashes the machine at random points, and checks that a store that
 // only lost what was not synced is not taken for a damaged one.
 func TestSoundAfterCrash(t *testing.T) {
-	rng := rand.New(rand.NewPCG(seed(t), 3))
+	rng := rand.New(rand.NewPCG(testvar.Seed(t), 3))
 	for round := range 40 {
 		fs := vfs.NewStrictMem()
 		for life := range 3 {

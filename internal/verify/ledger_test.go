@@ -84,6 +84,21 @@ func (r *rig) trimmed(topic string) (noted, broker int64) {
 	return noted, broker
 }
 
+// awaitPoints waits until the ledger has settled both partitions of texts, raw and clean, up
+// to an offset.
+func (r *rig) awaitPoints(offset int64) {
+	r.t.Helper()
+	bustest.Await(r.t, "points", func() bool {
+		n := 0
+		for info, err := range r.Objects.List(r.t.Context(), "points/") {
+			if err == nil && strings.HasSuffix(info.Key, fmt.Sprintf("%020d", offset)) {
+				n++
+			}
+		}
+		return n == 4
+	})
+}
+
 // seen counts what a stage that is new is given of clean.text.
 type seen struct {
 	at map[int32][]int64
@@ -111,15 +126,7 @@ func TestTrim(t *testing.T) {
 	r.Start("parquet", func(ctx context.Context) error { return r.bus.Run(ctx, sink) })
 	r.inputs(20)
 	r.ledger(8*24*time.Hour, nil)
-	bustest.Await(t, "accounts", func() bool {
-		n := 0
-		for info, err := range r.Objects.List(t.Context(), "points/") {
-			if err == nil && strings.HasSuffix(info.Key, "20") {
-				n++
-			}
-		}
-		return n == 4
-	})
+	r.awaitPoints(20)
 	if noted, broker := r.trimmed(bus.RawText); noted != 0 || broker != 0 {
 		t.Fatalf("the log is trimmed to %d, at the broker %d, and its reader has no checkpoint", noted, broker)
 	}
@@ -217,15 +224,7 @@ func TestExpire(t *testing.T) {
 	r.MustDrain(r.bus, judge{}.stage())
 	r.sink()
 	r.ledger(2*time.Hour, func(keep *verify.Retention) { keep.Lake = time.Hour })
-	bustest.Await(t, "points", func() bool {
-		n := 0
-		for info, err := range r.Objects.List(t.Context(), "points/") {
-			if err == nil && strings.HasSuffix(info.Key, "20") {
-				n++
-			}
-		}
-		return n == 4
-	})
+	r.awaitPoints(20)
 	r.ledger(2*time.Hour, func(keep *verify.Retention) { keep.Lake = time.Hour }) // it begins with a round of retention
 	bustest.Await(t, "rows expire", func() bool {
 		report := r.account()

@@ -221,7 +221,7 @@ func (l *Ledger) forget(ctx context.Context, at bus.Partition, offsets []int64, 
 		if l.keep.of(s.Name()) == 0 || slices.Contains(inputTopics, at.Topic) {
 			continue
 		}
-		expired, err := Expired(ctx, objects, s.Name(), at)
+		expired, err := s.Expired(ctx, at)
 		if err != nil {
 			return err
 		}
@@ -249,7 +249,7 @@ func (l *Ledger) forget(ctx context.Context, at bus.Partition, offsets []int64, 
 // is what the account of the others is made with, whatever the ages are set to now.
 func (l *Ledger) expiredAt(ctx context.Context, at bus.Partition, offset int64) (bool, error) {
 	for _, s := range l.deps.Stores {
-		expired, err := Expired(ctx, l.deps.Bus.Objects(), s.Name(), at)
+		expired, err := s.Expired(ctx, at)
 		if err != nil || expired == offset {
 			return true, err
 		}

@@ -8,10 +8,8 @@ import (
 	"io"
 	"iter"
 	"math/rand/v2"
-	"os"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +21,7 @@ import (
 	"github.com/millrace-io/millrace/internal/bustest"
 	"github.com/millrace-io/millrace/internal/lake"
 	"github.com/millrace-io/millrace/internal/objstore"
+	"github.com/millrace-io/millrace/internal/testvar"
 	"github.com/millrace-io/millrace/schemas"
 	"github.com/millrace-io/millrace/sinks"
 )
@@ -444,17 +443,7 @@ func (l *life) check() {
 // TestLife plays random lives of a lake; MILLRACE_LIVES says how many, MILLRACE_SEED which
 // is the first.
 func TestLife(t *testing.T) {
-	number := func(name string, or uint64) uint64 {
-		if s := os.Getenv(name); s != "" {
-			n, err := strconv.ParseUint(s, 10, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return n
-		}
-		return or
-	}
-	lives, first := number("MILLRACE_LIVES", 10), number("MILLRACE_SEED", uint64(time.Now().UnixNano()%1e9))
+	lives, first := testvar.Number(t, "MILLRACE_LIVES", 10), testvar.Seed(t)
 	scans, kills := 0, 0
 	for seed := first; seed < first+lives && !t.Failed(); seed++ {
 		l := newLife(t, seed, 40)

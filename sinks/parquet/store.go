@@ -39,7 +39,7 @@ func (s *Store) Reached(ctx context.Context, topic bus.Topic, partition int32, t
 
 // Expired implements verify.Store.
 func (s *Store) Expired(ctx context.Context, at bus.Partition) (int64, error) {
-	return verify.Expired(ctx, s.Objects, s.Name(), at)
+	return lake.Expired(ctx, s.Objects, at.TopicID, at.Partition)
 }
 
 type offsetRow struct {
