@@ -15,7 +15,7 @@ const compactConfig = `
 sinks:
   parquet:
     max_age: 200ms
-    compact: {target_bytes: 1000000, max_age: 1ms, grace: 5s}
+    compact: {target_bytes: 1000000, max_age: 1ms, grace: 20s}
 `
 
 // TestCompaction lets DuckDB read the lake again and again while events flow and small

@@ -126,7 +126,7 @@ func (w *world) produce(random *rand.Rand, posts []*post) {
 			return
 		}
 		for n := 1 + random.IntN(2*len(left)); n > 0 && len(left) > 0; {
-			batch := left[:min(len(left), 1+random.IntN(8))]
+			batch := left[:min(len(left), 1+random.IntN(16))]
 			n -= len(batch)
 			if random.IntN(12) == 0 { // it dies with a batch in flight
 				time.AfterFunc(time.Duration(random.IntN(50))*time.Millisecond, h.die)

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/internal/disk/disktest"
 )
 
@@ -34,6 +35,9 @@ var answers = map[kmsg.Key][]*kerr.Error{
 var keys = []kmsg.Key{kmsg.Produce, kmsg.Produce, kmsg.Produce, kmsg.Fetch, kmsg.Fetch, kmsg.ListOffsets, kmsg.Metadata, kmsg.JoinGroup, kmsg.SyncGroup,
 	kmsg.Heartbeat, kmsg.OffsetCommit, kmsg.OffsetFetch, kmsg.InitProducerID, kmsg.FindCoordinator}
 
+// outputs are the topics that stages write.
+var outputs = []string{bus.CleanText, bus.Interactions, bus.TrainingExamples, bus.RawText}
+
 const (
 	mostTroubles  = 14
 	mostPause     = 5 * time.Second // between two of them
@@ -50,7 +54,7 @@ func (w *world) trouble() {
 	for range r.IntN(mostTroubles) {
 		time.Sleep(time.Duration(r.Int64N(int64(mostPause))))
 		m := w.members[r.IntN(len(w.members))]
-		switch n := r.IntN(12); {
+		switch n := r.IntN(15); {
 		case m.life == nil:
 			m.start()
 		case n < 4:
@@ -68,6 +72,11 @@ func (w *world) trouble() {
 			w.kafka.ShufflePartitionLeaders()
 		case n == 9:
 			w.powerCut()
+		case n < 13:
+			topic := outputs[r.IntN(len(outputs))]
+			err := answers[kmsg.Produce][r.IntN(len(answers[kmsg.Produce]))]
+			w.count(fmt.Sprintf("a write of %s answered %s", topic, err.Message))
+			faults = append(faults, w.kafka.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Err: err}))
 		default:
 			key := keys[r.IntN(len(keys))]
 			err := answers[key][r.IntN(len(answers[key]))]

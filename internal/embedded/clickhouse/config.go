@@ -82,7 +82,13 @@ func (c Config) args() []string {
 // outsideRole is the engine's role of strangers; its grants hold whatever guard oversees.
 const outsideRole = "outside"
 
-// engineConfig is the engine's own configuration: what is acknowledged is on disk, and a
+// keepFreeBytes is what the engine leaves of the disk: below it no insert or merge begins. A
+// merge that meets a full disk amid its files may put a broken part in place of sound ones.
+// The broker takes no inputs from 256 MiB on, so that what it has can still be stored.
+const keepFreeBytes = 128 << 20
+
+// engineConfig is the engine's own configuration: what is acknowledged is on disk, also
+// when merges have made other files of it, and a
 // connection that takes the role of strangers reads tables and nothing else. The engine
 // knows one user, whose rights are those of the roles that a connection has taken.
 func (c Config) engineConfig() string {
@@ -108,11 +114,13 @@ func (c Config) engineConfig() string {
   <merge_tree>
     <fsync_after_insert>1</fsync_after_insert>
     <fsync_part_directory>1</fsync_part_directory>
+    <min_rows_to_fsync_after_merge>1</min_rows_to_fsync_after_merge>
   </merge_tree>
+  <storage_configuration><disks><default><keep_free_space_bytes>%d</keep_free_space_bytes></default></disks></storage_configuration>
   <background_pool_size>2</background_pool_size>
   <mark_cache_size>67108864</mark_cache_size>
 </clickhouse>
-`, escapeXML(c.configFile()), c.MaxMemory)
+`, escapeXML(c.configFile()), c.MaxMemory, keepFreeBytes)
 }
 
 func (c Config) configFile() string { return filepath.Join(c.Dir, "config.xml") }
