@@ -90,6 +90,9 @@ func (n *network) host(random *rand.Rand) *host {
 
 var errDead = errors.New("the process is dead")
 
+// refusal is how long a dead process's client waits for the answer that there is no way.
+const refusal = 100 * time.Millisecond
+
 // dial is for kgo.Dialer.
 func (h *host) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	h.network.mu.Lock()
@@ -108,6 +111,7 @@ func (h *host) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	}
 	h.mu.Unlock()
 	if dead {
+		time.Sleep(refusal) // at an error at once franz-go would ask again at once, and time stand still
 		return nil, errDead
 	}
 	select {

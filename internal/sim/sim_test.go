@@ -35,9 +35,6 @@ import (
 	"github.com/millrace-io/millrace/sinks/parquet"
 )
 
-// fewSeeds are played where nobody asks for more.
-const fewSeeds = 20
-
 // gcPercent is how far the heap may grow between two collections.
 const gcPercent = 800
 
