@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,8 +11,10 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Some rows are Go tests of the packages, which reach what a process from outside cannot:
@@ -130,30 +133,52 @@ func proveSimulation(r *run) error {
 	})
 }
 
-// proveDecoders lets the Go fuzzer at each decoder, for so many seconds each.
+// proveDecoders lets the Go fuzzer at each decoder, for so many seconds each, a few of them
+// side by side.
 func proveDecoders(r *run) error {
 	targets, err := fuzzTargets()
 	if err != nil {
 		return err
 	}
-	return r.each(len(targets), func(t *trial) error {
-		target := targets[t.round]
-		cmd := exec.CommandContext(t.ctx, "go", "test", "-run", "^$", "-fuzz", "^"+target.name+"$", "-fuzztime", fmt.Sprintf("%ds", r.size()), target.folder)
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.result.Differences = []string{lastLines(string(out), 20)}
-			return fmt.Errorf("%s in %s: %w", target.name, target.folder, err)
+	rounds := slices.Collect(slices.Chunk(targets, fuzzLanes))
+	return r.each(len(rounds), func(t *trial) error {
+		var mu sync.Mutex
+		var failed []error
+		var lanes sync.WaitGroup
+		for _, target := range rounds[t.round] {
+			lanes.Go(func() {
+				execs, err := target.fuzz(t.ctx, r.size())
+				mu.Lock()
+				defer mu.Unlock()
+				t.result.Faults["seconds of "+target.name] = r.size()
+				t.result.Counts["execs"] += execs
+				failed = append(failed, err)
+			})
 		}
-		t.result.Faults["seconds of "+target.name] = r.size()
-		// The fuzzer's last line of progress has how often it called the decoder.
-		if m := regexp.MustCompile(`execs: (\d+)`).FindAllStringSubmatch(string(out), -1); len(m) > 0 {
-			t.result.Counts["execs"], _ = strconv.Atoi(m[len(m)-1][1]) // the pattern is a number
-		}
-		return nil
+		lanes.Wait()
+		return errors.Join(failed...)
 	})
 }
 
+// fuzzLanes is how many decoders are fuzzed side by side, by one worker each.
+const fuzzLanes = 4
+
 type fuzzTarget struct{ name, folder string }
+
+// fuzz lets the fuzzer at it and returns how often it called the decoder, by its last line
+// of progress.
+func (f fuzzTarget) fuzz(ctx context.Context, seconds int) (int, error) {
+	out, err := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-fuzz", "^"+f.name+"$",
+		"-fuzztime", fmt.Sprintf("%ds", seconds), "-parallel", "1", f.folder).CombinedOutput()
+	if err != nil {
+		return 0, fmt.Errorf("%s in %s: %w\n%s", f.name, f.folder, err, lastLines(string(out), 20))
+	}
+	execs := 0
+	if m := regexp.MustCompile(`execs: (\d+)`).FindAllStringSubmatch(string(out), -1); len(m) > 0 {
+		execs, _ = strconv.Atoi(m[len(m)-1][1]) // the pattern is a number
+	}
+	return execs, nil
+}
 
 // fuzzTargets are all of the module's, by package.
 func fuzzTargets() ([]fuzzTarget, error) {

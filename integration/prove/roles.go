@@ -38,7 +38,7 @@ const (
 // proveMembers lets members join and leave: one that runs is asked to end, or killed; one
 // that does not is started. One at least runs.
 func proveMembers(r *run) error {
-	const members, aRound = 3, 60
+	const members, aRound = 3, 600
 	d, crew, err := r.crew("crew", members, stageRoles+","+sinkRoles)
 	if err != nil {
 		return err
@@ -48,8 +48,12 @@ func proveMembers(r *run) error {
 		return err
 	}
 	defer l.file.Close()
+	pace := r.pace()
+	if !r.o.short {
+		pace = time.Second // in an hour come as many events as can still be counted again and again
+	}
 	return r.rounds(aRound, func(t *trial, seconds int) error {
-		return t.flow(d, l, batch, r.pace(), func(c *crowd) error {
+		return t.flow(d, l, batch, pace, func(c *crowd) error {
 			m := membership{t: t, crew: crew, leaving: map[*node]chan error{}}
 			tick := time.NewTicker(changeEvery)
 			defer tick.Stop()
