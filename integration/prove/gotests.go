@@ -161,7 +161,7 @@ func proveDecoders(r *run) error {
 }
 
 // fuzzLanes is how many decoders are fuzzed side by side, by one worker each.
-const fuzzLanes = 4
+const fuzzLanes = 6
 
 type fuzzTarget struct{ name, folder string }
 

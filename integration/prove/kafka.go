@@ -166,7 +166,7 @@ func proveKafka(r *run) error {
 			d.halt()
 			return err
 		}
-		return t.flow(d, l, batch, r.pace(), func(c *crowd) error {
+		return t.flow(d, l, batch, r.pace(steady), func(c *crowd) error {
 			for i := range faults {
 				if err := t.meanwhile(i, c, faultWithin); err != nil {
 					return err

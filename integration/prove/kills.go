@@ -122,17 +122,27 @@ func proveKills(r *run) error {
 			return err
 		}
 		defer l.file.Close()
-		return t.killing(d, l, faults, r.pace(), d.victims(d.nodes))
+		return t.killing(d, l, faults, r.pace(crowded), d.victims(d.nodes))
 	})
 }
 
-// pace is the pause between two batches of a worker. By hand more events flow.
-func (r *run) pace() time.Duration {
+// pace is the pause between two batches of a worker: short, and in the long form what suits
+// its length.
+func (r *run) pace(long time.Duration) time.Duration {
 	if r.o.short {
 		return 100 * time.Millisecond
 	}
-	return 20 * time.Millisecond
+	return long
 }
+
+const (
+	// crowded brings the million events that the long form of kills has.
+	crowded = 20 * time.Millisecond
+	// steady brings as many as can be counted again and again, behind each round.
+	steady = 300 * time.Millisecond
+	// sparse does so over an hour.
+	sparse = time.Second
+)
 
 // proveBroker kills only the process of the embedded broker, under a collector of another
 // process.
@@ -155,6 +165,6 @@ func proveBroker(r *run) error {
 	defer l.file.Close()
 	kill := victim{"broker", func() error { return broker.signal(syscall.SIGKILL) }}
 	return r.rounds(eachRound, func(t *trial, faults int) error {
-		return t.killing(d, l, faults, r.pace(), []victim{kill})
+		return t.killing(d, l, faults, r.pace(steady), []victim{kill})
 	})
 }

@@ -48,12 +48,8 @@ func proveMembers(r *run) error {
 		return err
 	}
 	defer l.file.Close()
-	pace := r.pace()
-	if !r.o.short {
-		pace = time.Second // in an hour come as many events as can still be counted again and again
-	}
 	return r.rounds(aRound, func(t *trial, seconds int) error {
-		return t.flow(d, l, batch, pace, func(c *crowd) error {
+		return t.flow(d, l, batch, r.pace(sparse), func(c *crowd) error {
 			m := membership{t: t, crew: crew, leaving: map[*node]chan error{}}
 			tick := time.NewTicker(changeEvery)
 			defer tick.Stop()
@@ -138,7 +134,7 @@ func proveZombie(r *run) error {
 	}
 	defer l.file.Close()
 	return r.rounds(aRound, func(t *trial, pauses int) error {
-		return t.flow(d, l, batch, r.pace(), func(c *crowd) error {
+		return t.flow(d, l, batch, r.pace(steady), func(c *crowd) error {
 			for range pauses {
 				if err := c.moves(3 * c.batch); err != nil {
 					return err
@@ -193,7 +189,7 @@ func proveRules(r *run) error {
 	}
 	defer l.file.Close()
 	return r.rounds(eachRound, func(t *trial, kills int) error {
-		return t.flow(d, l, batch, r.pace(), func(c *crowd) error {
+		return t.flow(d, l, batch, r.pace(steady), func(c *crowd) error {
 			for i := range kills {
 				if err := t.meanwhile(i, c, faultWithin); err != nil {
 					return err
