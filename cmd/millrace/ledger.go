@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	embeddedkafka "github.com/millrace-io/millrace/internal/embedded/kafka"
 	"github.com/millrace-io/millrace/internal/lake"
 	"github.com/millrace-io/millrace/internal/verify"
 	"github.com/millrace-io/millrace/sinks/clickhouse"
@@ -27,10 +29,31 @@ func (a *app) ledger(p *parts) (*verify.Ledger, error) {
 		return nil, err
 	}
 	deps := verify.LedgerDeps{Bus: a.bus, Stores: a.accounted(), Readers: readers, Log: a.log, Metrics: a.metrics, Clock: time.Now}
-	if a.kafka != nil {
-		deps.Pressed = a.kafka.Pressed
-	}
+	deps.Pressed = a.pressed()
 	return verify.NewLedger(a.cfg.Ledger, a.cfg.Retention, deps)
+}
+
+// pressed says whether an embedded broker's log nears its limit: this process's, or one of
+// another. A Kafka's is nobody's business but its owner's.
+func (a *app) pressed() func(context.Context) bool {
+	if a.kafka != nil {
+		return func(context.Context) bool { return a.kafka.Pressed() }
+	}
+	known, embedded := false, false
+	return func(ctx context.Context) (yes bool) {
+		var err error
+		if !known {
+			embedded, err = embeddedkafka.Embedded(ctx, a.bus.Client())
+			known = err == nil
+		}
+		if embedded && err == nil {
+			yes, err = embeddedkafka.PressedAt(ctx, a.bus.Client())
+		}
+		if err != nil && ctx.Err() == nil {
+			a.log.Warn("whether the log nears its limit is not known", "error", err)
+		}
+		return yes
+	}
 }
 
 // readers are, by topic, the stages that read it in any process of the deployment: what

@@ -109,6 +109,9 @@ func New(cfg Config, deps Deps) (*Bus, error) {
 // Objects is where the bus keeps checkpoints and trims.
 func (b *Bus) Objects() objstore.Store { return b.objects }
 
+// Client is a connection for what others than the bus have to ask the brokers.
+func (b *Bus) Client() *kgo.Client { return b.client }
+
 // Close ends the bus; every Run must have returned.
 func (b *Bus) Close() {
 	b.publishing.Lock()

@@ -42,7 +42,7 @@ type LedgerDeps struct {
 	Readers map[string][]string
 	// Pressed says that the log has grown so far that what is settled should go sooner
 	// than its age asks; nil where it never is.
-	Pressed func() bool
+	Pressed func(context.Context) bool
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
 	Clock   func() time.Time
@@ -66,6 +66,7 @@ type Ledger struct {
 	keptAt  time.Time
 	toldAt  time.Time
 	pointAt map[place]time.Time // the log's time of the last point that was kept
+	pressed bool                // as Pressed said at the round's begin
 	problem atomic.Pointer[string]
 }
 
@@ -166,6 +167,7 @@ func (l *Ledger) open(ctx context.Context, saved *snapshot) error {
 // round takes in what is new on the logs and settles what the stores have.
 func (l *Ledger) round(ctx context.Context) error {
 	began := l.deps.Clock()
+	l.pressed = l.deps.Pressed != nil && l.deps.Pressed(ctx)
 	for _, topics := range [][]string{inputTopics, outputTopics} {
 		for _, name := range topics { // inputs first: a verdict is read behind its record
 			if err := l.account.read(ctx, name, 0, func() bool { return true }); err != nil {
@@ -183,7 +185,7 @@ func (l *Ledger) round(ctx context.Context) error {
 	if err := l.complain(ctx); err != nil {
 		return err
 	}
-	if now := l.deps.Clock(); now.Sub(l.keptAt) >= keepEvery || l.pressed() {
+	if now := l.deps.Clock(); now.Sub(l.keptAt) >= keepEvery || l.pressed {
 		l.keptAt = now
 		if err := l.retain(ctx, now); err != nil {
 			return err
@@ -266,14 +268,12 @@ func (l *Ledger) points(ctx context.Context, s *snapshot) error {
 
 // point keeps a point where it is far enough behind the last.
 func (l *Ledger) point(ctx context.Context, at place, topic bus.Topic, p point) error {
-	if p.Offset == 0 || p.Last.IsZero() || p.Last.Sub(l.pointAt[at]) < l.keep.pointEvery() && !l.pressed() {
+	if p.Offset == 0 || p.Last.IsZero() || p.Last.Sub(l.pointAt[at]) < l.keep.pointEvery() && !l.pressed {
 		return nil
 	}
 	l.pointAt[at] = p.Last
 	return putPoint(ctx, l.deps.Bus.Objects(), bus.Partition{Topic: topic.Name, TopicID: topic.ID, Partition: at.partition}, p)
 }
-
-func (l *Ledger) pressed() bool { return l.deps.Pressed != nil && l.deps.Pressed() }
 
 // waits returns how many records of a partition are not accounted for, and the arrival of
 // the oldest.

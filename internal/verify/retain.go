@@ -124,8 +124,7 @@ func (l *Ledger) trim(ctx context.Context, topic bus.Topic, at place, before tim
 	if err != nil {
 		return 0, err
 	}
-	pressed := l.pressed()
-	if pressed {
+	if l.pressed {
 		if err := b.Condense(ctx, partition, l.deps.Readers[topic.Name]); err != nil {
 			l.deps.Log.Warn("checkpoints stay although the log should shrink", "partition", partition.String(), "error", err)
 		}
@@ -155,7 +154,7 @@ func (l *Ledger) trim(ctx context.Context, topic bus.Topic, at place, before tim
 		if err != nil {
 			return 0, err
 		}
-		if !ok || p.Last.After(before) && !pressed {
+		if !ok || p.Last.After(before) && !l.pressed {
 			continue
 		}
 		account, err := json.Marshal(p)

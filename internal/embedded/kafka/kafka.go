@@ -102,7 +102,7 @@ func Start(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
 		return nil, fmt.Errorf("kafka: make %s: %w", cfg.Dir, err)
 	}
 	cluster, err := kfake.NewCluster(
-		kfake.NumBrokers(1), kfake.Ports(port), kfake.ClusterID("millrace"),
+		kfake.NumBrokers(1), kfake.Ports(port), kfake.ClusterID(clusterID),
 		kfake.DataDir(cfg.Dir), kfake.SyncWrites(),
 		kfake.ListenFn(func(network, address string) (net.Listener, error) {
 			_, p, err := net.SplitHostPort(address)
@@ -130,6 +130,7 @@ func Start(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
 		return nil, err
 	}
 	s.measure()
+	s.tellPressure()
 	s.done.Go(s.watch)
 	return s, nil
 }
@@ -166,14 +167,6 @@ func (s *Server) Room() error {
 		return fmt.Errorf("%w: %s", ErrFull, *why)
 	}
 	return nil
-}
-
-// pressedShare is the part of its limit from which a log should be trimmed early.
-const pressedShare = 0.75
-
-// Pressed says that the log nears its limit: what is settled should go, whatever its age.
-func (s *Server) Pressed() bool {
-	return float64(s.bytes.Load()) > pressedShare*float64(s.cfg.MaxLogBytes) || s.full.Load() != nil
 }
 
 func (s *Server) watch() {
