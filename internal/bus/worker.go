@@ -115,7 +115,7 @@ func (b *Bus) openWorker(ctx context.Context, stage Stage, topic Topic, partitio
 		out:  newOutput(b, stage.Name, producer),
 		next: st.Position(), before: before,
 		arrived: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
-		checkpointed: b.clock(), checkpointAt: st.Position(),
+		checkpointed: b.clock(), checkpointAt: st.Checkpointed(),
 		read: b.metrics.read.WithLabelValues(stage.Name, topic.Name),
 		lag:  b.metrics.lag.WithLabelValues(stage.Name, topic.Name, n),
 		age:  b.metrics.age.WithLabelValues(stage.Name, topic.Name, n),
@@ -253,6 +253,14 @@ func (w *worker) collect(ctx context.Context, ranger Ranger) (n int, end int64, 
 		wait := time.Hour
 		switch {
 		case len(w.buf) == 0:
+			// What is idle is checkpointed, too: until it is, its input cannot be trimmed,
+			// and a log that is full brings no batch after which it would be.
+			if err := w.checkpoint(ctx, false); err != nil {
+				return 0, 0, err
+			}
+			if w.st.Position() != w.checkpointAt {
+				wait = w.checkpointDue().Sub(w.bus.clock())
+			}
 		case ranger != nil:
 			wait = dueEvery
 		default:
@@ -396,11 +404,14 @@ func (w *worker) commit(n int, position int64, began time.Time) error {
 	return nil
 }
 
+func (w *worker) checkpointDue() time.Time {
+	return w.checkpointed.Add(max(w.bus.checkpointEvery, checkpointShare*w.checkpointTook))
+}
+
 // checkpoint puts the state into the object store when it is due, or now.
 func (w *worker) checkpoint(ctx context.Context, now bool) error {
 	began := w.bus.clock()
-	due := w.checkpointed.Add(max(w.bus.checkpointEvery, checkpointShare*w.checkpointTook))
-	if w.st.Position() == w.checkpointAt || !now && began.Before(due) {
+	if w.st.Position() == w.checkpointAt || !now && began.Before(w.checkpointDue()) {
 		return nil
 	}
 	if err := w.st.Checkpoint(ctx, w.bus.objects); err != nil {

@@ -58,8 +58,13 @@ func (p *Partition) Checkpoint(ctx context.Context, store objstore.Store) error 
 		}
 		kept = kept[1:]
 	}
+	p.saved = p.position
 	return nil
 }
+
+// Checkpointed is the position of the furthest checkpoint that Restore found, or that was
+// made since; 0 where there is none.
+func (p *Partition) Checkpointed() int64 { return p.saved }
 
 func (p *Partition) checkpoints(ctx context.Context, store objstore.Store) ([]string, error) {
 	var keys []string
@@ -172,10 +177,14 @@ func (p *Partition) Restore(ctx context.Context, store objstore.Store) (restored
 	}
 	for i := len(keys) - 1; i >= 0; i-- {
 		position, ok := positionOf(keys[i])
+		if ok {
+			p.saved = position
+		}
 		if !ok || position <= p.position {
 			break // no checkpoint, or none that is ahead, and so are all before it
 		}
 		if err := p.check(ctx, store, keys[i], position); err != nil {
+			p.saved = 0
 			damaged = append(damaged, fmt.Errorf("state: check checkpoint %s: %w", keys[i], err))
 			continue
 		}

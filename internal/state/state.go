@@ -130,6 +130,7 @@ type Partition struct {
 	prefix   []byte
 	batch    *pebble.Batch
 	position int64
+	saved    int64  // the position of the furthest checkpoint, as far as it is known
 	key      []byte // scratch
 	err      error  // the first that a change met; Commit returns it
 }

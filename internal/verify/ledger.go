@@ -19,17 +19,20 @@ type LedgerConfig struct {
 	Every time.Duration `yaml:"every"`
 	// Late is the age from which what is not accounted for is told of as an error.
 	Late time.Duration `yaml:"late"`
+	// Anew is how often all that the logs hold is accounted for once more: what was settled
+	// is not asked for again otherwise, and could have been lost from a store since.
+	Anew time.Duration `yaml:"anew"`
 }
 
 // DefaultLedgerConfig looks six times a minute.
 func DefaultLedgerConfig() LedgerConfig {
-	return LedgerConfig{Every: 10 * time.Second, Late: 5 * time.Minute}
+	return LedgerConfig{Every: 10 * time.Second, Late: 5 * time.Minute, Anew: 24 * time.Hour}
 }
 
 // Validate says what is wrong with c.
 func (c LedgerConfig) Validate() error {
-	if c.Every < time.Second || c.Late < c.Every {
-		return fmt.Errorf("ledger: every must be 1s or more and late no less than every, got %s, %s", c.Every, c.Late)
+	if c.Every < time.Second || c.Late < c.Every || c.Anew < c.Late {
+		return fmt.Errorf("ledger: every must be 1s or more, late no less than every, and anew no less than late, got %s, %s, %s", c.Every, c.Late, c.Anew)
 	}
 	return nil
 }
@@ -67,6 +70,9 @@ type Ledger struct {
 	toldAt  time.Time
 	pointAt map[place]time.Time // the log's time of the last point that was kept
 	pressed bool                // as Pressed said at the round's begin
+	began   time.Time           // of this process
+	opened  time.Time           // of this account
+	rounds  int                 // of this account, that are done
 	problem atomic.Pointer[string]
 }
 
@@ -104,7 +110,7 @@ func NewLedger(cfg LedgerConfig, keep Retention, deps LedgerDeps) (*Ledger, erro
 			return nil, fmt.Errorf("ledger: %w", err)
 		}
 	}
-	return &Ledger{cfg: cfg, keep: keep, deps: deps, metrics: m}, nil
+	return &Ledger{cfg: cfg, keep: keep, deps: deps, metrics: m, began: deps.Clock()}, nil
 }
 
 // Run accounts until ctx ends, which is no error, or something fails; it may then be
@@ -126,8 +132,11 @@ func (l *Ledger) Run(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		err := l.round(ctx)
-		if errors.Is(err, errDoubtful) {
+		doubtful := errors.Is(err, errDoubtful)
+		if doubtful {
 			l.deps.Log.Warn("records are late; the account is made once more, from where the logs begin", "after", l.cfg.Late)
+		}
+		if doubtful || err == nil && l.deps.Clock().Sub(l.opened) >= l.cfg.Anew {
 			_ = l.account.close() // it was only read
 			if err := l.open(ctx, nil); err != nil {
 				return err
@@ -160,7 +169,7 @@ func (l *Ledger) open(ctx context.Context, saved *snapshot) error {
 	}
 	l.account, l.whole = a, saved == nil
 	l.cut, l.saved, l.pointAt = nil, saved, map[place]time.Time{}
-	l.cutAt, l.keptAt = time.Time{}, time.Time{}
+	l.cutAt, l.keptAt, l.rounds, l.opened = time.Time{}, time.Time{}, 0, l.deps.Clock()
 	return nil
 }
 
@@ -181,9 +190,12 @@ func (l *Ledger) round(ctx context.Context) error {
 	if err := l.snapshot(ctx); err != nil {
 		return err
 	}
-	l.measure()
-	if err := l.complain(ctx); err != nil {
-		return err
+	// An account that was just opened has read what it has not asked the stores for yet.
+	if l.rounds++; l.rounds > 1 {
+		l.measure()
+		if err := l.complain(ctx); err != nil {
+			return err
+		}
 	}
 	if now := l.deps.Clock(); now.Sub(l.keptAt) >= keepEvery || l.pressed {
 		l.keptAt = now
@@ -311,7 +323,7 @@ func (l *Ledger) measure() {
 	var late int64
 	var oldest time.Time
 	set := func(topic string, partition int32, n int64, since time.Time) {
-		if !since.IsZero() && now.Sub(since) > l.cfg.Late {
+		if l.late(since, now) {
 			late += n
 			if oldest.IsZero() || since.Before(oldest) {
 				oldest = since
@@ -340,16 +352,37 @@ func (l *Ledger) measure() {
 	l.problem.Store(&problem)
 }
 
+// late says whether what has waited since then should be there. What came while this
+// process did not run has its time from when it does: who stores it did not run either, as
+// like as not.
+func (l *Ledger) late(since, now time.Time) bool {
+	if since.IsZero() {
+		return false
+	}
+	if since.Before(l.began) {
+		since = l.began
+	}
+	return now.Sub(since) > l.cfg.Late
+}
+
 // complain names what is late, down to offsets, now and then.
 func (l *Ledger) complain(ctx context.Context) error {
 	now := l.deps.Clock()
-	if now.Sub(l.toldAt) < l.cfg.Late {
-		return nil
-	}
-	late := func(since time.Time) bool { return !since.IsZero() && now.Sub(since) > l.cfg.Late }
+	late := func(since time.Time) bool { return l.late(since, now) }
 	rows := map[string]int64{}
 	for _, s := range l.deps.Stores {
 		rows[s.Name()] = 0
+	}
+	some := false
+	for _, o := range l.account.outputs {
+		_, since := o.waits()
+		some = some || late(since)
+	}
+	if !some {
+		l.tell(rows)
+	}
+	if now.Sub(l.toldAt) < l.cfg.Late {
+		return nil
 	}
 	for _, at := range l.account.inOrder {
 		in := l.account.inputs[at]
@@ -387,8 +420,13 @@ func (l *Ledger) complain(ctx context.Context) error {
 			}
 		}
 	}
+	l.tell(rows)
+	return nil
+}
+
+// tell puts how many rows of each store differ into the metrics.
+func (l *Ledger) tell(rows map[string]int64) {
 	for name, n := range rows {
 		l.metrics.differences.WithLabelValues(name).Set(float64(n))
 	}
-	return nil
 }

@@ -36,7 +36,7 @@ func (r *rig) ledger(ahead time.Duration, change func(*verify.Retention)) {
 		change(&keep)
 	}
 	readers := map[string][]string{bus.RawText: {"clean"}, bus.CleanText: {"parquet"}}
-	l, err := verify.NewLedger(verify.LedgerConfig{Every: time.Second, Late: time.Minute}, keep, verify.LedgerDeps{
+	l, err := verify.NewLedger(verify.LedgerConfig{Every: time.Second, Late: time.Minute, Anew: time.Hour}, keep, verify.LedgerDeps{
 		Bus: r.bus, Stores: r.stores, Readers: readers, Log: bustest.Log(), Metrics: prometheus.NewRegistry(),
 		Clock: func() time.Time { return time.Now().Add(ahead) },
 	})
