@@ -59,6 +59,56 @@ func folderBytes(t *testing.T, folder string) (n int64) {
 	return n
 }
 
+// noisy are inferences of 12 kB, t and a number each, that do not compress, and so fill the log.
+func noisy(r *rand.Rand, first, n int) []byte {
+	var body bytes.Buffer
+	for i := range n {
+		noise := make([]byte, 6000)
+		for j := range noise {
+			noise[j] = byte(r.Uint32())
+		}
+		fmt.Fprintf(&body, "{\"id\":\"t%d\",\"model\":\"m\",\"input\":\"what is the number?\",\"output\":%q}\n", first+i, hex.EncodeToString(noise))
+	}
+	return body.Bytes()
+}
+
+// TestFullLog fills the embedded log at once, before there is any checkpoint, and kills the
+// process: the next one frees the log by itself, though nothing can come that it would be
+// woken by.
+func TestFullLog(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	config := filepath.Join(dir, "millrace.yaml")
+	if err := os.WriteFile(config, []byte("kafka:\n  max_log_bytes: 64MiB\nledger:\n  every: 1s\nsinks:\n  parquet:\n    max_age: 1s\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(10, 10))
+	const perPost = 200
+	sent := 0
+	m := up(t, filepath.Join(dir, "data"), "--config", config)
+	until(t, func() bool {
+		status, _ := m.post("/v1/inferences", "application/x-ndjson", noisy(r, sent, perPost))
+		if status == http.StatusAccepted {
+			sent += perPost
+		}
+		return status == http.StatusServiceUnavailable
+	}, func() string { return "the log is never full" })
+	m.kill()
+	m = up(t, filepath.Join(dir, "data"), "--config", config)
+	status := 0
+	for end := time.Now().Add(5 * patience); status != http.StatusAccepted; time.Sleep(time.Second) {
+		if status, _ = m.post("/v1/inferences", "application/x-ndjson", noisy(r, sent, 1)); time.Now().After(end) {
+			t.Fatalf("the log takes nothing for %s: %d\n%s", 5*patience, status, m.out)
+		}
+	}
+	sent++
+	if out := m.verify(); !strings.Contains(out, "0 lost, 0 doubled") {
+		t.Errorf("verify says %s", out)
+	}
+	m.await(fmt.Sprintf("%d\t%d", sent, sent), "SELECT uniqExact(event_id), count() FROM inferences")
+	m.stop()
+}
+
 // TestTrimmedLog fills the embedded log beyond what it may hold: the ledger settles and
 // trims, so that there is room again, and the account of what is gone stands. A
 // broker that dies forgets where its log begins, and nothing comes of it; a database that
@@ -77,17 +127,9 @@ func TestTrimmedLog(t *testing.T) {
 	post := func(m *millrace) (taken int) {
 		t.Helper()
 		for range perRound / perPost {
-			var body bytes.Buffer
 			first := sent
-			for range perPost {
-				noise := make([]byte, 6000) // what does not compress fills the log
-				for i := range noise {
-					noise[i] = byte(r.Uint32())
-				}
-				fmt.Fprintf(&body, "{\"id\":\"t%d\",\"model\":\"m\",\"input\":\"what is the number?\",\"output\":%q}\n", sent, hex.EncodeToString(noise))
-				sent++
-			}
-			status, answer := m.post("/v1/inferences", "application/x-ndjson", body.Bytes())
+			sent += perPost
+			status, answer := m.post("/v1/inferences", "application/x-ndjson", noisy(r, first, perPost))
 			if status == http.StatusServiceUnavailable && strings.Contains(answer, "kafka.max_log_bytes") {
 				sent = first // full: nothing of it was taken
 				break

@@ -144,6 +144,9 @@ func (c Config) Validate() error {
 	if least := 6 * time.Second; c.Kafka.SessionTimeout < least {
 		return fmt.Errorf("kafka.session_timeout is %s; brokers take %s or more, unless they are told otherwise", c.Kafka.SessionTimeout, least)
 	}
+	if least := config.Bytes(64 << 20); len(c.Kafka.Brokers) == 0 && c.Kafka.MaxLogBytes < least {
+		return fmt.Errorf("kafka.max_log_bytes is %s, the embedded broker's least is %s", c.Kafka.MaxLogBytes, least)
+	}
 	if c.Policy.Recipe != "classifier" {
 		return fmt.Errorf("policy: there is no recipe %q: classifier is known", c.Policy.Recipe)
 	}
@@ -178,6 +181,21 @@ func (c *common) define(fs *flag.FlagSet) {
 	fs.StringVar(&c.clickhouseListen, "clickhouse-listen", "", "`ADDRESS` of the embedded ClickHouse (default 127.0.0.1:8123)")
 	fs.BoolVar(&c.verbose, "verbose", false, "log more")
 }
+
+// long is a flag's duration, which says how one is written.
+type long time.Duration
+
+// Set implements flag.Value.
+func (l *long) Set(s string) error {
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return errors.New("say a time such as 90s, 15m or 24h")
+	}
+	*l = long(d)
+	return nil
+}
+
+func (l *long) String() string { return time.Duration(*l).String() }
 
 // load reads the configuration and puts the flags over it.
 func (c *common) load() (Config, error) {

@@ -18,6 +18,8 @@ import (
 	"github.com/millrace-io/millrace/internal/console"
 	"github.com/millrace-io/millrace/internal/deadletters"
 	"github.com/millrace-io/millrace/internal/objstore"
+	"github.com/millrace-io/millrace/processors/clean"
+	"github.com/millrace-io/millrace/schemas"
 )
 
 func deadlettersCommand() *command {
@@ -34,7 +36,7 @@ has stopped.`,
 			c := letterCommand{}
 			fs.StringVar(&c.topic, "topic", "", "only what is dead on `TOPIC`: raw.text, inference.logs, user.feedback")
 			fs.StringVar(&c.reason, "reason", "", "only what is dead for this `REASON`, such as unknown_field")
-			fs.DurationVar(&c.since, "since", 0, "only what came within the last `LONG`, such as 24h (default all)")
+			fs.Var((*long)(&c.since), "since", "only what came within the last `LONG`, such as 24h (default all)")
 			fs.BoolVar(&c.all, "all", false, "replay or drop all that the other flags choose")
 			fs.BoolVar(&c.raw, "raw", false, "show the bytes alone, as they are")
 			fs.BoolVar(&c.json, "json", false, "list as JSON, one letter a line")
@@ -63,6 +65,13 @@ has stopped.`,
 		}}
 }
 
+// inputs are the topics whose records may be dead, reasons what they may be dead for.
+var (
+	inputs  = []string{bus.RawText, bus.InferenceLogs, bus.UserFeedback}
+	reasons = []string{schemas.ClassInvalidJSON, schemas.ClassInvalidProtobuf, schemas.ClassInvalidField, schemas.ClassMissingField,
+		schemas.ClassUnknownField, schemas.ClassTooLarge, clean.ReasonIDConflict}
+)
+
 // letterCommand is one call of millrace deadletters.
 type letterCommand struct {
 	*app
@@ -78,6 +87,12 @@ func (c *letterCommand) parse(args []string) (action string, origins []bus.Posit
 	action = "list"
 	if len(args) > 0 {
 		action, args = args[0], args[1:]
+	}
+	if c.topic != "" && !slices.Contains(inputs, c.topic) {
+		return "", nil, fmt.Errorf("there is no input %q: known are %s", c.topic, strings.Join(inputs, ", "))
+	}
+	if c.reason != "" && !slices.Contains(reasons, c.reason) {
+		return "", nil, fmt.Errorf("there is no reason %q: known are %s", c.reason, strings.Join(reasons, ", "))
 	}
 	for _, a := range args {
 		at, err := bus.ParsePosition(a)

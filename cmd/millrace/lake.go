@@ -34,8 +34,12 @@ others stand for them. With --sql they come as a table for DuckDB:
 			asJSON := fs.Bool("json", false, "print an object a line, with kind, tenant, day, rows and bytes")
 			asSQL := fs.Bool("sql", false, "print what stands behind FROM in DuckDB")
 			return func(ctx context.Context, env *environment, args []string) error {
-				if len(args) != 1 || args[0] != "files" || *asJSON && *asSQL {
-					fmt.Fprintln(env.stderr, "millrace lake: say files, and --json or --sql, not both")
+				if len(args) != 1 || args[0] != "files" {
+					fmt.Fprintln(env.stderr, "millrace lake: say files")
+					return errUsage
+				}
+				if *asJSON && *asSQL {
+					fmt.Fprintln(env.stderr, "millrace lake files: --json and --sql are two forms, say one")
 					return errUsage
 				}
 				if err := want.check(); err != nil {

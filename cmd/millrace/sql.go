@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"reflect"
+	"regexp"
 	"strings"
 	"time"
 
@@ -21,6 +22,9 @@ import (
 
 // maxShown bounds the rows of a table, which is held until its widths are known.
 const maxShown = 10_000
+
+// hasFormat finds a query that says in which form it wants its answer.
+var hasFormat = regexp.MustCompile(`(?i)\sformat\s+[a-z]+$`)
 
 func sqlCommand() *command {
 	return &command{name: "sql", args: "[QUERY] [FLAGS]", summary: "Ask ClickHouse.",
@@ -42,6 +46,10 @@ database millrace: millrace sql "SHOW TABLES". It reads only.`,
 				query = strings.TrimRight(strings.TrimSpace(query), ";")
 				if query == "" {
 					fmt.Fprintln(env.stderr, "millrace sql: give a query, as an argument or on standard input")
+					return errUsage
+				}
+				if hasFormat.MatchString(query) {
+					fmt.Fprintln(env.stderr, "millrace sql: leave FORMAT out of the query; --format is table, tsv or jsonl. The HTTP interface of ClickHouse takes the others")
 					return errUsage
 				}
 				print := map[string]func(io.Writer, driver.Rows) error{"table": printTable, "tsv": printTSV, "jsonl": printJSONL}[*format]

@@ -25,18 +25,23 @@ anything is missing or there twice, and says what, down to offsets.`,
 		define: func(fs *flag.FlagSet) func(context.Context, *environment, []string) error {
 			var flags common
 			flags.define(fs)
-			wait := fs.Duration("wait", 30*time.Second, "give up when nothing moved for so `LONG`")
+			wait := 30 * time.Second
+			fs.Var((*long)(&wait), "wait", "give up when nothing moved for so `LONG`")
 			repair := fs.Bool("repair", false, "write what is missing, and account once more")
 			asJSON := fs.Bool("json", false, "print the account as JSON")
 			return func(ctx context.Context, env *environment, args []string) error {
+				if len(args) > 0 {
+					fmt.Fprintf(env.stderr, "millrace verify: %q is no flag of verify\n", args[0])
+					return errUsage
+				}
 				cfg, err := flags.load()
 				if err != nil {
 					return err
 				}
 				account := func(a *app) error {
-					r, err := a.verify(ctx, *wait)
+					r, err := a.verify(ctx, wait)
 					if err == nil && *repair && !r.OK() {
-						r, err = a.repair(ctx, env, r, *wait)
+						r, err = a.repair(ctx, env, r, wait)
 					}
 					if err != nil {
 						return err

@@ -28,6 +28,7 @@ type sample struct {
 	Kafka   inner         `yaml:"kafka"`
 	Linger  time.Duration `yaml:"linger"`
 	N       int           `yaml:"n"`
+	Most    int           `yaml:"most_bytes"`
 	Rate    float64       `yaml:"rate"`
 	On      bool          `yaml:"on"`
 	Servers []server      `yaml:"servers"`
@@ -90,6 +91,25 @@ func TestShow(t *testing.T) {
 	text := string(shown) + log.String() + fmt.Sprintf("%v %+v %#v %s", Secret("tell-nobody"), inner{Key: "tell-nobody"}, Secret("tell-nobody"), Secret("tell-nobody"))
 	if strings.Contains(text, "tell-nobody") {
 		t.Errorf("a secret was told: %s", text)
+	}
+}
+
+// TestSizes: whatever holds a count of bytes takes a size with a unit.
+func TestSizes(t *testing.T) {
+	for _, c := range []struct {
+		text, env string
+		want      int
+	}{{"most_bytes: 64KiB\n", "", 64 << 10}, {"most_bytes: 4096\n", "", 4096}, {"n: 1\n", "MILLRACE_MOST_BYTES=1MiB", 1 << 20}} {
+		var environ []string
+		if c.env != "" {
+			environ = []string{c.env}
+		}
+		if got, err := load(t, c.text, environ...); err != nil || got.Most != c.want {
+			t.Errorf("%q, %q: got %d, %v, want %d", c.text, c.env, got.Most, err, c.want)
+		}
+	}
+	if _, err := load(t, "most_bytes: many\n"); err == nil || !strings.Contains(err.Error(), `most_bytes wants a size such as 64MiB, got "many"`) {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -39,7 +39,7 @@ func fromEnvironment(environ []string, v reflect.Value) []error {
 			wrong = append(wrong, fmt.Errorf("environment: %s names no key%s", name, nearestVariable(name, known)))
 			continue
 		}
-		if err := setText(f.value, value); err != nil {
+		if err := setText(f.key, f.value, value); err != nil {
 			shown := fmt.Sprintf("%q", value)
 			if f.value.Type() == reflect.TypeFor[Secret]() {
 				shown = "what it has"
@@ -87,7 +87,7 @@ func collect(v reflect.Value, key string, visit func(envField)) {
 }
 
 // setText sets f from a variable: a list is separated by commas, its parts trimmed.
-func setText(f reflect.Value, value string) error {
+func setText(key string, f reflect.Value, value string) error {
 	switch {
 	case f.Kind() == reflect.Slice && !readsItself(f):
 		var parts []string
@@ -96,7 +96,7 @@ func setText(f reflect.Value, value string) error {
 		}
 		all := reflect.MakeSlice(f.Type(), len(parts), len(parts))
 		for i, p := range parts {
-			if err := setText(all.Index(i), strings.TrimSpace(p)); err != nil {
+			if err := setText(key, all.Index(i), strings.TrimSpace(p)); err != nil {
 				return err
 			}
 		}
@@ -117,7 +117,7 @@ func setText(f reflect.Value, value string) error {
 	if len(n.Content) == 0 {
 		return fmt.Errorf("the value is empty")
 	}
-	if file.set("", n.Content[0], f); len(file.wrong) > 0 {
+	if file.set(key, n.Content[0], f); len(file.wrong) > 0 {
 		return file.wrong[0]
 	}
 	return nil

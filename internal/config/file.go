@@ -59,7 +59,20 @@ func (f *file) set(key string, n *yaml.Node, v reflect.Value) {
 	}
 }
 
+// sizeKey is the end of the keys that count bytes: whatever holds them, a size with a unit is
+// taken.
+const sizeKey = "_bytes"
+
 func (f *file) scalar(key string, n *yaml.Node, v reflect.Value) {
+	if v.CanInt() && v.Type() != reflect.TypeFor[Bytes]() && strings.HasSuffix(key, sizeKey) {
+		var size Bytes
+		if size.UnmarshalText([]byte(n.Value)) != nil || v.OverflowInt(int64(size)) {
+			f.fault(n, "%s wants %s, got %s", key, wants(reflect.TypeFor[Bytes]()), got(n))
+			return
+		}
+		v.SetInt(int64(size))
+		return
+	}
 	// yaml would take a bare number for nanoseconds, which nobody means, and cut 1.5 down
 	// to a whole number.
 	bare := v.Type() == reflect.TypeFor[time.Duration]() && n.Tag != "!!str" && n.Value != "0"

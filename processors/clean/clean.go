@@ -22,8 +22,8 @@ import (
 	"github.com/millrace-io/millrace/schemas"
 )
 
-// reasonConflict is why an id that comes again with other content is dead.
-const reasonConflict = "id_conflict"
+// ReasonIDConflict is of a post of an id that stands elsewhere with other content.
+const ReasonIDConflict = "id_conflict"
 
 // Config is what may be chosen.
 type Config struct {
@@ -193,7 +193,7 @@ func (t *task) post(r *bus.Record, out *bus.Output, arrived schemas.Micros) erro
 	case repeated:
 		t.emit(r, out, t.duplicate("repeated", first), "duplicate", "")
 	case conflicting:
-		t.bury(r, out, reasonConflict, fmt.Sprintf("event_id was posted with other content at offset %d of partition %d", first.offset, t.at.Partition))
+		t.bury(r, out, ReasonIDConflict, fmt.Sprintf("event_id was posted with other content at offset %d of partition %d", first.offset, t.at.Partition))
 	default:
 		t.judge(r, out, arrived)
 	}

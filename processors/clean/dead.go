@@ -64,7 +64,7 @@ var shareKey = []byte("w")
 // reasons are those of the dead, as the state names them: one more is added at the end.
 var reasons = []string{
 	"another", schemas.ClassInvalidJSON, schemas.ClassInvalidProtobuf, schemas.ClassInvalidField, schemas.ClassMissingField,
-	schemas.ClassUnknownField, schemas.ClassTooLarge, reasonConflict,
+	schemas.ClassUnknownField, schemas.ClassTooLarge, ReasonIDConflict,
 }
 
 const deadRecordBytes = 17

@@ -302,7 +302,7 @@ func FuzzLoadShare(f *testing.F) {
 			return
 		}
 		for i := range int64(3) {
-			s.note(i, true, reasonConflict)
+			s.note(i, true, ReasonIDConflict)
 			if share, _ := s.of(0); share < 0 || share > 1+3./deadWindow {
 				t.Fatalf("%x: the share of the dead is %g", b, share)
 			}

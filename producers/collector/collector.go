@@ -90,7 +90,7 @@ func (c Config) Fits(maxInput int) error {
 	if c.MaxEventBytes > maxInput {
 		return fmt.Errorf("collector: max_event_bytes is %d, above the log's limit of %d (topics.max_input_bytes): lower it, or raise that", c.MaxEventBytes, maxInput)
 	}
-	if most := spool.MaxRecord(int64(c.SpoolMaxBytes)) - client.MaxLead; c.Spool != SpoolOff && maxInput > most {
+	if most := spool.MaxRecord(int64(c.SpoolMaxBytes)) - client.MaxLead; c.Spool != SpoolOff && c.SpoolMaxBytes >= spool.MinBytes && maxInput > most {
 		return fmt.Errorf("collector: a spool of %d bytes (spool_max_bytes) takes events of %d, below the log's limit of %d (topics.max_input_bytes): let it hold more, or lower that, or set spool to off", c.SpoolMaxBytes, most, maxInput)
 	}
 	return nil
