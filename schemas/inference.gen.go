@@ -57,6 +57,15 @@ type Inference struct {
 	ErrorType        string
 	ServerAddress    string
 	ServerPort       int64
+	// Of a call through the gateway: the upstream's name in its configuration.
+	Upstream string
+	// How often it was tried.
+	Attempts int64
+	// The name of the key that it came with.
+	KeyName string
+	// How many calls were answered of which no event could be kept; such an event is of the
+	// operation capture_gap, and of no call.
+	CaptureGap int64
 	// The client's own values, by their names.
 	Attributes map[string]string
 }
@@ -111,6 +120,10 @@ func (m *Inference) Size() (n int) {
 	n += sizeString(58<<3|2, m.ErrorType)
 	n += sizeString(59<<3|2, m.ServerAddress)
 	n += sizeInt64(60<<3|0, m.ServerPort)
+	n += sizeString(61<<3|2, m.Upstream)
+	n += sizeInt64(62<<3|0, m.Attempts)
+	n += sizeString(63<<3|2, m.KeyName)
+	n += sizeInt64(64<<3|0, m.CaptureGap)
 	n += sizeMapString(70<<3|2, m.Attributes)
 	return n
 }
@@ -159,6 +172,10 @@ func (m *Inference) MarshalAppend(b []byte) []byte {
 	b = putString(b, 58<<3|2, m.ErrorType)
 	b = putString(b, 59<<3|2, m.ServerAddress)
 	b = putInt64(b, 60<<3|0, m.ServerPort)
+	b = putString(b, 61<<3|2, m.Upstream)
+	b = putInt64(b, 62<<3|0, m.Attempts)
+	b = putString(b, 63<<3|2, m.KeyName)
+	b = putInt64(b, 64<<3|0, m.CaptureGap)
 	b = putMapString(b, 70<<3|2, m.Attributes)
 	return b
 }
@@ -252,6 +269,14 @@ func (m *Inference) Unmarshal(b []byte) error {
 			m.ServerAddress = w.readString("server_address")
 		case 60:
 			m.ServerPort = w.readInt64("server_port")
+		case 61:
+			m.Upstream = w.readString("upstream")
+		case 62:
+			m.Attempts = w.readInt64("attempts")
+		case 63:
+			m.KeyName = w.readString("key_name")
+		case 64:
+			m.CaptureGap = w.readInt64("capture_gap")
 		case 70:
 			m.Attributes = w.readMapString("attributes", m.Attributes)
 		default:
@@ -306,6 +331,10 @@ func (m *Inference) AppendJSON(b []byte) []byte {
 	b = jsonString(b, `"error_type":`, m.ErrorType)
 	b = jsonString(b, `"server_address":`, m.ServerAddress)
 	b = jsonInt64(b, `"server_port":`, m.ServerPort)
+	b = jsonString(b, `"upstream":`, m.Upstream)
+	b = jsonInt64(b, `"attempts":`, m.Attempts)
+	b = jsonString(b, `"key_name":`, m.KeyName)
+	b = jsonInt64(b, `"capture_gap":`, m.CaptureGap)
 	b = jsonMapString(b, `"attributes":`, m.Attributes)
 	return append(b, '}')
 }
@@ -395,6 +424,14 @@ func (m *Inference) DecodeJSON(b []byte) error {
 			m.ServerAddress = r.readString("server_address", 256)
 		case "server_port", "server.port", "serverPort":
 			m.ServerPort = r.readInt64("server_port")
+		case "upstream":
+			m.Upstream = r.readString("upstream", 128)
+		case "attempts":
+			m.Attempts = r.readInt64("attempts")
+		case "key_name", "keyName":
+			m.KeyName = r.readString("key_name", 128)
+		case "capture_gap", "captureGap":
+			m.CaptureGap = r.readInt64("capture_gap")
 		case "attributes":
 			m.Attributes = r.readMapString("attributes")
 		default:
@@ -479,6 +516,12 @@ func (m *Inference) Validate() error {
 	if !validString(m.ServerAddress) {
 		return notUTF8("server_address")
 	}
+	if !validString(m.Upstream) {
+		return notUTF8("upstream")
+	}
+	if !validString(m.KeyName) {
+		return notUTF8("key_name")
+	}
 	if !validMapString(m.Attributes) {
 		return notUTF8("attributes")
 	}
@@ -539,9 +582,15 @@ func (m *Inference) checkValues() error {
 	if len(m.ServerAddress) > 256 {
 		return tooLarge("server_address", 256, len(m.ServerAddress))
 	}
+	if len(m.Upstream) > 128 {
+		return tooLarge("upstream", 128, len(m.Upstream))
+	}
+	if len(m.KeyName) > 128 {
+		return tooLarge("key_name", 128, len(m.KeyName))
+	}
 	return nil
 }
 
 func inferenceNames() []string {
-	return append(envelopeNames(), "operation_name", "gen_ai.operation.name", "operationName", "provider_name", "gen_ai.provider.name", "providerName", "gen_ai.system", "request_model", "gen_ai.request.model", "requestModel", "model", "response_model", "gen_ai.response.model", "responseModel", "response_id", "gen_ai.response.id", "responseId", "conversation_id", "gen_ai.conversation.id", "conversationId", "model_version", "modelVersion", "role", "prompt_name", "gen_ai.prompt.name", "promptName", "prompt_version", "gen_ai.prompt.version", "promptVersion", "input_messages", "gen_ai.input.messages", "inputMessages", "gen_ai.prompt", "input", "output_messages", "gen_ai.output.messages", "outputMessages", "gen_ai.completion", "output", "system_instructions", "gen_ai.system_instructions", "systemInstructions", "tool_definitions", "gen_ai.tool.definitions", "toolDefinitions", "prediction", "confidence", "text_id", "textId", "request_stream", "gen_ai.request.stream", "requestStream", "request_temperature", "gen_ai.request.temperature", "requestTemperature", "request_top_p", "gen_ai.request.top_p", "requestTopP", "request_top_k", "gen_ai.request.top_k", "requestTopK", "request_max_tokens", "gen_ai.request.max_tokens", "requestMaxTokens", "request_seed", "gen_ai.request.seed", "requestSeed", "request_frequency_penalty", "gen_ai.request.frequency_penalty", "requestFrequencyPenalty", "request_presence_penalty", "gen_ai.request.presence_penalty", "requestPresencePenalty", "request_stop_sequences", "gen_ai.request.stop_sequences", "requestStopSequences", "request_choice_count", "gen_ai.request.choice.count", "requestChoiceCount", "output_type", "gen_ai.output.type", "outputType", "response_finish_reasons", "gen_ai.response.finish_reasons", "responseFinishReasons", "usage_input_tokens", "gen_ai.usage.input_tokens", "usageInputTokens", "gen_ai.usage.prompt_tokens", "usage_output_tokens", "gen_ai.usage.output_tokens", "usageOutputTokens", "gen_ai.usage.completion_tokens", "usage_cache_read_input_tokens", "gen_ai.usage.cache_read.input_tokens", "usageCacheReadInputTokens", "usage_cache_write_input_tokens", "gen_ai.usage.cache_write.input_tokens", "usageCacheWriteInputTokens", "gen_ai.usage.cache_creation.input_tokens", "usage_reasoning_output_tokens", "gen_ai.usage.reasoning.output_tokens", "usageReasoningOutputTokens", "cost_usd", "costUsd", "duration", "gen_ai.client.inference.duration", "gen_ai.client.operation.duration", "time_to_first_chunk", "gen_ai.response.time_to_first_chunk", "timeToFirstChunk", "error_type", "error.type", "errorType", "server_address", "server.address", "serverAddress", "server_port", "server.port", "serverPort", "attributes")
+	return append(envelopeNames(), "operation_name", "gen_ai.operation.name", "operationName", "provider_name", "gen_ai.provider.name", "providerName", "gen_ai.system", "request_model", "gen_ai.request.model", "requestModel", "model", "response_model", "gen_ai.response.model", "responseModel", "response_id", "gen_ai.response.id", "responseId", "conversation_id", "gen_ai.conversation.id", "conversationId", "model_version", "modelVersion", "role", "prompt_name", "gen_ai.prompt.name", "promptName", "prompt_version", "gen_ai.prompt.version", "promptVersion", "input_messages", "gen_ai.input.messages", "inputMessages", "gen_ai.prompt", "input", "output_messages", "gen_ai.output.messages", "outputMessages", "gen_ai.completion", "output", "system_instructions", "gen_ai.system_instructions", "systemInstructions", "tool_definitions", "gen_ai.tool.definitions", "toolDefinitions", "prediction", "confidence", "text_id", "textId", "request_stream", "gen_ai.request.stream", "requestStream", "request_temperature", "gen_ai.request.temperature", "requestTemperature", "request_top_p", "gen_ai.request.top_p", "requestTopP", "request_top_k", "gen_ai.request.top_k", "requestTopK", "request_max_tokens", "gen_ai.request.max_tokens", "requestMaxTokens", "request_seed", "gen_ai.request.seed", "requestSeed", "request_frequency_penalty", "gen_ai.request.frequency_penalty", "requestFrequencyPenalty", "request_presence_penalty", "gen_ai.request.presence_penalty", "requestPresencePenalty", "request_stop_sequences", "gen_ai.request.stop_sequences", "requestStopSequences", "request_choice_count", "gen_ai.request.choice.count", "requestChoiceCount", "output_type", "gen_ai.output.type", "outputType", "response_finish_reasons", "gen_ai.response.finish_reasons", "responseFinishReasons", "usage_input_tokens", "gen_ai.usage.input_tokens", "usageInputTokens", "gen_ai.usage.prompt_tokens", "usage_output_tokens", "gen_ai.usage.output_tokens", "usageOutputTokens", "gen_ai.usage.completion_tokens", "usage_cache_read_input_tokens", "gen_ai.usage.cache_read.input_tokens", "usageCacheReadInputTokens", "usage_cache_write_input_tokens", "gen_ai.usage.cache_write.input_tokens", "usageCacheWriteInputTokens", "gen_ai.usage.cache_creation.input_tokens", "usage_reasoning_output_tokens", "gen_ai.usage.reasoning.output_tokens", "usageReasoningOutputTokens", "cost_usd", "costUsd", "duration", "gen_ai.client.inference.duration", "gen_ai.client.operation.duration", "time_to_first_chunk", "gen_ai.response.time_to_first_chunk", "timeToFirstChunk", "error_type", "error.type", "errorType", "server_address", "server.address", "serverAddress", "server_port", "server.port", "serverPort", "upstream", "attempts", "key_name", "keyName", "capture_gap", "captureGap", "attributes")
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/millrace-io/millrace/processors/join"
 	"github.com/millrace-io/millrace/processors/predict"
 	"github.com/millrace-io/millrace/producers/collector"
+	"github.com/millrace-io/millrace/producers/gateway"
 	"github.com/millrace-io/millrace/sinks/clickhouse"
 	"github.com/millrace-io/millrace/sinks/parquet"
 	"github.com/millrace-io/millrace/trainers"
@@ -63,6 +64,7 @@ type Config struct {
 	Ledger     verify.LedgerConfig `yaml:"ledger"`
 	Retention  verify.Retention    `yaml:"retention"`
 	Collector  collector.Config    `yaml:"collector"`
+	Gateway    gateway.Config      `yaml:"gateway"`
 }
 
 // ObjectsConfig says where lake, models and checkpoints lie.
@@ -126,7 +128,7 @@ func defaultConfig() Config {
 		Classifier: classifier.DefaultConfig(),
 		Sinks:      SinksConfig{ClickHouse: clickhouse.DefaultConfig(), Parquet: parquet.DefaultConfig()},
 		Ledger:     verify.DefaultLedgerConfig(), Retention: verify.DefaultRetention(),
-		Collector: collector.DefaultConfig(),
+		Collector: collector.DefaultConfig(), Gateway: gateway.DefaultConfig(),
 	}
 }
 

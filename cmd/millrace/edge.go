@@ -12,6 +12,7 @@ import (
 
 	"github.com/millrace-io/millrace/internal/spool"
 	"github.com/millrace-io/millrace/producers/client"
+	"github.com/millrace-io/millrace/producers/collector"
 )
 
 // edge is what a collector with a spool has beside its client. Its methods do nothing
@@ -35,19 +36,27 @@ const (
 	tellTimeout = 5 * time.Second
 )
 
-// openFor opens a deployment for a process with these roles. One that is a collector with a
-// spool and nothing else needs neither the brokers nor ClickHouse to take events: it starts
-// without them, and asks for the topics until somebody answers.
+// spools says whether a process with these roles has a spool: a collector where its
+// configuration says so, and a gateway that has somewhere to pass calls on to, since its
+// answers do not wait for the brokers.
+func (c Config) spools(names []string) bool {
+	return slices.Contains(names, "collector") && c.Collector.Spools(len(c.Kafka.Brokers) > 0) ||
+		slices.Contains(names, "gateway") && len(c.Gateway.Upstreams) > 0 && c.Collector.Spool != collector.SpoolOff
+}
+
+// openFor opens a deployment for a process with these roles. One that is an edge with a spool
+// and nothing else needs neither the brokers nor ClickHouse to take events: it starts without
+// them, and asks for the topics until somebody answers.
 func openFor(ctx context.Context, cfg Config, log *slog.Logger, names []string) (*app, error) {
-	remote := len(cfg.Kafka.Brokers) > 0
-	if !slices.Contains(names, "collector") || !cfg.Collector.Spools(remote) {
+	if !cfg.spools(names) {
 		return open(ctx, cfg, log)
 	}
 	a, err := prepare(cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	alone := remote && len(names) == 1
+	inside := slices.ContainsFunc(names, func(n string) bool { return n != "collector" && n != "gateway" })
+	alone := len(cfg.Kafka.Brokers) > 0 && !inside
 	if alone {
 		err = a.connectLog()
 	} else {
@@ -83,7 +92,7 @@ func (a *app) openSpool(away bool) error {
 	return nil
 }
 
-// newClient makes the collector's.
+// newClient makes the collector's and the gateway's.
 func (a *app) newClient() (*client.Client, error) {
 	opts := []client.Option{client.WithTenant(a.cfg.Tenant), client.WithMaxBytes(a.cfg.Topics.MaxInputBytes), client.WithLog(a.log)}
 	if a.edge == nil {

@@ -29,7 +29,7 @@ import (
 )
 
 // The roles of a process, as --roles names them.
-var roleNames = []string{"collector", "clean", "predict", "join", "drift", "policy", "registry", "rollout", "trainer", "clickhouse", "parquet", "ledger"}
+var roleNames = []string{"collector", "gateway", "clean", "predict", "join", "drift", "policy", "registry", "rollout", "trainer", "clickhouse", "parquet", "ledger"}
 
 // role is one thing that runs until its context ends.
 type role struct {
@@ -70,7 +70,8 @@ func (c Config) split(names []string) error {
 	return nil
 }
 
-// roles builds what the names ask for; the collector is part of the HTTP server.
+// roles builds what the names ask for; the collector and the gateway are part of the HTTP
+// server.
 func (a *app) roles(names []string, p *parts) ([]role, error) {
 	var all []role
 	for _, name := range names {
@@ -142,7 +143,7 @@ func (a *app) stages(name string, p *parts) ([]bus.Stage, error) {
 	case "parquet":
 		return one(parquet.Stage(cfg.Sinks.Parquet, a.objects, a.stores.Lake, a.log))
 	}
-	return nil, nil // the collector, the trainer and the ledger are no stages
+	return nil, nil // the collector, the gateway, the trainer and the ledger are no stages
 }
 
 // Pauses before a role that failed begins again.

@@ -24,7 +24,9 @@ import (
 	"github.com/millrace-io/millrace/internal/hostguard"
 	"github.com/millrace-io/millrace/internal/rules"
 	"github.com/millrace-io/millrace/processors/predict"
+	"github.com/millrace-io/millrace/producers/client"
 	"github.com/millrace-io/millrace/producers/collector"
+	"github.com/millrace-io/millrace/producers/gateway"
 	"github.com/millrace-io/millrace/schemas"
 )
 
@@ -83,6 +85,7 @@ acknowledged is lost by that either.`,
 const welcome = `Millrace.
 POST /v1/text, /v1/inferences, /v1/feedback   events: an object, an array, or NDJSON
 POST /v1/predict                              the champion's answer
+POST /v1/chat/completions and OpenAI's others passed on to gateway.upstreams, and logged
 GET  /metrics, /healthz, /readyz, /debug/pprof/
 `
 
@@ -186,20 +189,30 @@ func (a *app) newParts() (*parts, error) {
 // and health always, profiles for this machine alone.
 func (a *app) handler(names []string, p *parts, h *health) (http.Handler, func(), error) {
 	mux := http.NewServeMux()
-	done := func() {}
-	if slices.Contains(names, "collector") {
-		cl, err := a.newClient()
-		if err != nil {
+	cl, err := a.edgeClient(names)
+	if err != nil {
+		return nil, nil, err
+	}
+	ids := gateway.NewIDs(a.secret)
+	stop := func() {}
+	if slices.Contains(names, "gateway") {
+		if stop, err = a.gateway(mux, cl, p, ids); err != nil {
 			return nil, nil, err
 		}
-		done = func() {
-			ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
-			defer cancel()
-			if err := cl.Close(ctx); err != nil { // nobody was told that these were taken
-				a.log.Warn("events in flight were not acknowledged", "error", err)
-			}
+	}
+	done := func() {
+		stop()
+		if cl == nil {
+			return
 		}
-		c, err := collector.New(a.cfg.Collector, collector.Deps{Client: cl, Tenant: a.cfg.Tenant, Room: a.room, Log: a.log, Metrics: a.metrics})
+		ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+		defer cancel()
+		if err := cl.Close(ctx); err != nil { // nobody was told that these were taken
+			a.log.Warn("events in flight were not acknowledged", "error", err)
+		}
+	}
+	if slices.Contains(names, "collector") {
+		c, err := collector.New(a.cfg.Collector, collector.Deps{Client: cl, Tenant: a.cfg.Tenant, Room: a.room, Vouch: ids.Check, Log: a.log, Metrics: a.metrics})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -224,6 +237,37 @@ func (a *app) handler(names []string, p *parts, h *health) (http.Handler, func()
 		mux.Handle("/debug/pprof/"+path, loopback(f))
 	}
 	return mux, done, nil
+}
+
+// edgeClient is what the collector and the gateway write events with; nil where neither runs.
+func (a *app) edgeClient(names []string) (*client.Client, error) {
+	if !slices.Contains(names, "collector") && !slices.Contains(names, "gateway") {
+		return nil, nil
+	}
+	return a.newClient()
+}
+
+// gateway puts the gateway's interface onto mux. stop waits until the events of its calls are
+// kept; the server must have been shut down.
+func (a *app) gateway(mux *http.ServeMux, cl *client.Client, p *parts, ids gateway.IDs) (stop func(), err error) {
+	cfg, err := a.cfg.Gateway.WithKeys(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	g, err := gateway.New(cfg, gateway.Deps{Client: cl, Tenant: a.cfg.Tenant, IDs: ids, Rules: p.rules, Room: a.room, Log: a.log, Metrics: a.metrics, Clock: time.Now})
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range gateway.Paths() {
+		mux.Handle(path, g)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		g.Run(ctx)
+	}()
+	return func() { cancel(); <-ended }, nil
 }
 
 func (a *app) ready(w http.ResponseWriter, h *health) {

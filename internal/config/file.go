@@ -54,6 +54,8 @@ func (f *file) set(key string, n *yaml.Node, v reflect.Value) {
 		f.mapping(key, n, v)
 	case v.Kind() == reflect.Slice:
 		f.list(key, n, v)
+	case v.Kind() == reflect.Map:
+		f.named(key, n, v)
 	default:
 		f.scalar(key, n, v)
 	}
@@ -93,6 +95,27 @@ func (f *file) list(key string, n *yaml.Node, v reflect.Value) {
 	all := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
 	for i, item := range n.Content {
 		f.set(fmt.Sprintf("%s[%d]", key, i), item, all.Index(i))
+	}
+	v.Set(all)
+}
+
+// named reads a map of things that the user names.
+func (f *file) named(key string, n *yaml.Node, v reflect.Value) {
+	if n.Kind != yaml.MappingNode {
+		f.fault(n, "%s has keys that you choose, got %s", key, got(n))
+		return
+	}
+	all := reflect.MakeMap(v.Type())
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		at := n.Content[i]
+		name := reflect.ValueOf(at.Value).Convert(v.Type().Key())
+		if all.MapIndex(name).IsValid() {
+			f.fault(at, "%s stands twice", join(key, at.Value))
+			continue
+		}
+		value := reflect.New(v.Type().Elem()).Elem()
+		f.set(join(key, at.Value), n.Content[i+1], value)
+		all.SetMapIndex(name, value)
 	}
 	v.Set(all)
 }

@@ -101,6 +101,9 @@ type Deps struct {
 	Client *client.Client
 	// Tenant is whose events these are; an event may not name another.
 	Tenant string
+	// Vouch says what is wrong with an inference id that a feedback names, nil where nothing
+	// is; any is taken where it is nil.
+	Vouch func(tenant, inferenceID string) error
 	// Room says why nothing new may be taken: a full log, spool or disk. nil where it may.
 	Room    func() error
 	Log     *slog.Logger

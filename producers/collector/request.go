@@ -191,6 +191,13 @@ func (c *Collector) event(p *parts, media string, kind schemas.Kind) (schemas.Me
 	if t, ok := m.(*schemas.Text); ok && t.Text == "" && len(t.Data) == 0 {
 		return nil, &eventError{Class: schemas.ClassMissingField, Field: "text", Message: "text or data is missing"}, nil
 	}
+	if f, ok := m.(*schemas.Feedback); ok && c.deps.Vouch != nil {
+		for field, id := range map[string]string{"inference_id": f.InferenceID, "preferred_over": f.PreferredOver} {
+			if err := c.deps.Vouch(env.Tenant, id); err != nil {
+				return nil, &eventError{Class: schemas.ClassInvalidField, Field: field, Message: err.Error()}, nil
+			}
+		}
+	}
 	return m, nil, nil
 }
 

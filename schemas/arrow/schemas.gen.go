@@ -182,6 +182,10 @@ func inferenceFields() []arrow.Field {
 		{Name: "error_type", Type: arrow.BinaryTypes.String},
 		{Name: "server_address", Type: arrow.BinaryTypes.String},
 		{Name: "server_port", Type: arrow.PrimitiveTypes.Int64},
+		{Name: "upstream", Type: arrow.BinaryTypes.String},
+		{Name: "attempts", Type: arrow.PrimitiveTypes.Int64},
+		{Name: "key_name", Type: arrow.BinaryTypes.String},
+		{Name: "capture_gap", Type: arrow.PrimitiveTypes.Int64},
 		{Name: "attributes", Type: mapOf(arrow.BinaryTypes.String)},
 	}...)
 }

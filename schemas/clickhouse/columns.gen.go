@@ -338,13 +338,17 @@ type inferenceColumns struct {
 	colErrorType                  dictColumn
 	colServerAddress              dictColumn
 	colServerPort                 plainColumn[int64]
+	colUpstream                   dictColumn
+	colAttempts                   plainColumn[int64]
+	colKeyName                    dictColumn
+	colCaptureGap                 plainColumn[int64]
 	colAttributes                 mapColumn[string]
 	metaBuffers
 }
 
 func newInferenceColumns() *inferenceColumns {
 	c := &inferenceColumns{}
-	c.all = append(c.envelope(), &c.colOperationName, &c.colProviderName, &c.colRequestModel, &c.colResponseModel, &c.colResponseID, &c.colConversationID, &c.colModelVersion, &c.colRole, &c.colPromptName, &c.colPromptVersion, &c.colInputMessages, &c.colOutputMessages, &c.colSystemInstructions, &c.colToolDefinitions, &c.colPrediction, &c.colConfidence, &c.colTextID, &c.colRequestStream, &c.colRequestTemperature, &c.colRequestTopP, &c.colRequestTopK, &c.colRequestMaxTokens, &c.colRequestSeed, &c.colRequestFrequencyPenalty, &c.colRequestPresencePenalty, &c.colRequestStopSequences, &c.colRequestChoiceCount, &c.colOutputType, &c.colResponseFinishReasons, &c.colUsageInputTokens, &c.colUsageOutputTokens, &c.colUsageCacheReadInputTokens, &c.colUsageCacheWriteInputTokens, &c.colUsageReasoningOutputTokens, &c.colCostUSD, &c.colDuration, &c.colTimeToFirstChunk, &c.colErrorType, &c.colServerAddress, &c.colServerPort, &c.colAttributes)
+	c.all = append(c.envelope(), &c.colOperationName, &c.colProviderName, &c.colRequestModel, &c.colResponseModel, &c.colResponseID, &c.colConversationID, &c.colModelVersion, &c.colRole, &c.colPromptName, &c.colPromptVersion, &c.colInputMessages, &c.colOutputMessages, &c.colSystemInstructions, &c.colToolDefinitions, &c.colPrediction, &c.colConfidence, &c.colTextID, &c.colRequestStream, &c.colRequestTemperature, &c.colRequestTopP, &c.colRequestTopK, &c.colRequestMaxTokens, &c.colRequestSeed, &c.colRequestFrequencyPenalty, &c.colRequestPresencePenalty, &c.colRequestStopSequences, &c.colRequestChoiceCount, &c.colOutputType, &c.colResponseFinishReasons, &c.colUsageInputTokens, &c.colUsageOutputTokens, &c.colUsageCacheReadInputTokens, &c.colUsageCacheWriteInputTokens, &c.colUsageReasoningOutputTokens, &c.colCostUSD, &c.colDuration, &c.colTimeToFirstChunk, &c.colErrorType, &c.colServerAddress, &c.colServerPort, &c.colUpstream, &c.colAttempts, &c.colKeyName, &c.colCaptureGap, &c.colAttributes)
 	c.all = append(c.all, c.meta()...)
 	return c
 }
@@ -392,6 +396,10 @@ func (c *inferenceColumns) Append(meta *schemas.Meta, m schemas.Message) {
 	c.colErrorType.add(e.ErrorType)
 	c.colServerAddress.add(e.ServerAddress)
 	c.colServerPort.add(e.ServerPort)
+	c.colUpstream.add(e.Upstream)
+	c.colAttempts.add(e.Attempts)
+	c.colKeyName.add(e.KeyName)
+	c.colCaptureGap.add(e.CaptureGap)
 	c.colAttributes.add(e.Attributes)
 	c.addMeta(meta)
 	c.rows++

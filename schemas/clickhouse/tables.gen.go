@@ -179,6 +179,10 @@ func inferenceTable() []tableColumn {
 		{"error_type", "LowCardinality(String)", "OpenTelemetry's error.type."},
 		{"server_address", "LowCardinality(String)", "OpenTelemetry's server.address."},
 		{"server_port", "Int64", "OpenTelemetry's server.port."},
+		{"upstream", "LowCardinality(String)", "Of a call through the gateway: the upstream's name in its configuration."},
+		{"attempts", "Int64", "How often it was tried."},
+		{"key_name", "LowCardinality(String)", "The name of the key that it came with."},
+		{"capture_gap", "Int64", "How many calls were answered of which no event could be kept; such an event is of the operation capture_gap, and of no call."},
 		{"attributes", "Map(LowCardinality(String), String)", "The client's own values, by their names."},
 	}...)
 }

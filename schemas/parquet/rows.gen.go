@@ -595,6 +595,10 @@ type InferenceRow struct {
 	ErrorType                  string            `parquet:"error_type,dict"`
 	ServerAddress              string            `parquet:"server_address,dict"`
 	ServerPort                 int64             `parquet:"server_port"`
+	Upstream                   string            `parquet:"upstream,dict"`
+	Attempts                   int64             `parquet:"attempts"`
+	KeyName                    string            `parquet:"key_name,dict"`
+	CaptureGap                 int64             `parquet:"capture_gap"`
 	Attributes                 map[string]string `parquet:"attributes"`
 	schemas.Meta
 }
@@ -658,6 +662,10 @@ func (r *InferenceRow) Event() *schemas.Inference {
 		ErrorType:                  r.ErrorType,
 		ServerAddress:              r.ServerAddress,
 		ServerPort:                 r.ServerPort,
+		Upstream:                   r.Upstream,
+		Attempts:                   r.Attempts,
+		KeyName:                    r.KeyName,
+		CaptureGap:                 r.CaptureGap,
 		Attributes:                 r.Attributes,
 	}
 }
@@ -719,6 +727,10 @@ func setInferenceRow(r *InferenceRow, meta *schemas.Meta, m schemas.Message) {
 		ErrorType:                  e.ErrorType,
 		ServerAddress:              e.ServerAddress,
 		ServerPort:                 e.ServerPort,
+		Upstream:                   e.Upstream,
+		Attempts:                   e.Attempts,
+		KeyName:                    e.KeyName,
+		CaptureGap:                 e.CaptureGap,
 		Attributes:                 e.Attributes,
 		Meta:                       *meta,
 	}
