@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the foreign clients that the integration tests use: kcat into the system,
-# Python's, Java's and an Apache Kafka into a cache folder: CACHE/venv, CACHE/jdbc and
-# CACHE/kafka. What is there is kept; a folder counts only where it was made from the list
+# Python's, Node's, Java's and an Apache Kafka into a cache folder: CACHE/venv, CACHE/node,
+# CACHE/jdbc and CACHE/kafka. What is there is kept; a folder counts only where it was made from the list
 # that is here now.
 set -eu
 cache=${1:?usage: setup.sh CACHE}
@@ -15,6 +15,7 @@ need() { # PROGRAM WHAT
 need curl "curl"
 need java "Java 17 or later"
 need mvn "Maven 3.8 or later"
+need npm "Node.js 20 or later"
 need python3 "Python 3.10 or later, with venv"
 
 if ! command -v kcat >/dev/null; then
@@ -37,6 +38,15 @@ if ! made "$cache/venv" "$here/requirements.txt"; then
   python3 -m venv "$cache/venv"
   "$cache/venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --requirement "$here/requirements.txt"
   cp "$here/requirements.txt" "$cache/venv/.made-from"
+fi
+
+if ! made "$cache/node" "$here/node/package-lock.json"; then
+  echo "installing Node's clients"
+  rm -rf "$cache/node"
+  mkdir -p "$cache/node"
+  cp "$here/node/package.json" "$here/node/package-lock.json" "$cache/node/"
+  (cd "$cache/node" && npm ci --silent --no-audit --no-fund)
+  cp "$here/node/package-lock.json" "$cache/node/.made-from"
 fi
 
 # jars FOLDER: what the pom in FOLDER names, and what that needs.
