@@ -112,7 +112,7 @@ func TestTypos(t *testing.T) {
 		{"", "up --dta x", 2, "millrace up: there is no flag --dta; did you mean --data?\nmillrace help up shows its flags.\n"},
 		{"", "up --data", 2, "millrace up: flag needs an argument: -data\nmillrace help up shows its flags.\n"},
 		{"", "verfy", 2, "millrace: there is no command \"verfy\"; did you mean verify?\nmillrace help lists them.\n"},
-		{"", "up --roles clen", 1, "millrace up: there is no role \"clen\": known are collector, clean, predict, join, drift, policy, registry, rollout, trainer, clickhouse, parquet, ledger\n"},
+		{"", "up --roles clen", 1, "millrace up: there is no role \"clen\": known are collector, gateway, clean, predict, join, drift, policy, registry, rollout, trainer, clickhouse, parquet, ledger\n"},
 		{"", "up here", 1, "millrace up: \"here\" is no flag of up\n"},
 	} {
 		dir := t.TempDir()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -24,15 +25,16 @@ type server struct {
 }
 
 type sample struct {
-	Data    string        `yaml:"data"`
-	Kafka   inner         `yaml:"kafka"`
-	Linger  time.Duration `yaml:"linger"`
-	N       int           `yaml:"n"`
-	Most    int           `yaml:"most_bytes"`
-	Rate    float64       `yaml:"rate"`
-	On      bool          `yaml:"on"`
-	Servers []server      `yaml:"servers"`
-	hidden  int           //nolint:unused // the file may not set it
+	Data    string            `yaml:"data"`
+	Kafka   inner             `yaml:"kafka"`
+	Linger  time.Duration     `yaml:"linger"`
+	N       int               `yaml:"n"`
+	Most    int               `yaml:"most_bytes"`
+	Named   map[string]server `yaml:"named"`
+	Rate    float64           `yaml:"rate"`
+	On      bool              `yaml:"on"`
+	Servers []server          `yaml:"servers"`
+	hidden  int               //nolint:unused // the file may not set it
 }
 
 func (s sample) Validate() error {
@@ -110,6 +112,23 @@ func TestSizes(t *testing.T) {
 	}
 	if _, err := load(t, "most_bytes: many\n"); err == nil || !strings.Contains(err.Error(), `most_bytes wants a size such as 64MiB, got "many"`) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestNamed: a map's keys are the user's, and its values are checked as everything is.
+func TestNamed(t *testing.T) {
+	got, err := load(t, "named:\n  one: {host: a, port: 1}\n  two: {host: b}\n")
+	if want := map[string]server{"one": {Host: "a", Port: 1}, "two": {Host: "b"}}; err != nil || !maps.Equal(got.Named, want) {
+		t.Errorf("got %v, %v, want %v", got.Named, err, want)
+	}
+	for text, want := range map[string]string{
+		"named:\n  one: {hst: a}\n":                    "there is no key named.one.hst; did you mean named.one.host?",
+		"named: [1]\n":                                 "named has keys that you choose, got a list",
+		"named:\n  one: {host: a}\n  one: {host: b}\n": "named.one stands twice",
+	} {
+		if _, err := load(t, text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %s", text, err, want)
+		}
 	}
 }
 

@@ -105,6 +105,10 @@ func (f *file) named(key string, n *yaml.Node, v reflect.Value) {
 		f.fault(n, "%s has keys that you choose, got %s", key, got(n))
 		return
 	}
+	if len(n.Content) == 0 {
+		v.SetZero()
+		return
+	}
 	all := reflect.MakeMap(v.Type())
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		at := n.Content[i]

@@ -194,7 +194,7 @@ func (c *Collector) event(p *parts, media string, kind schemas.Kind) (schemas.Me
 	if f, ok := m.(*schemas.Feedback); ok && c.deps.Vouch != nil {
 		for field, id := range map[string]string{"inference_id": f.InferenceID, "preferred_over": f.PreferredOver} {
 			if err := c.deps.Vouch(env.Tenant, id); err != nil {
-				return nil, &eventError{Class: schemas.ClassInvalidField, Field: field, Message: err.Error()}, nil
+				return nil, &eventError{Class: schemas.ClassInvalidField, Field: field, Message: err.Error()}, nil //nolint:nilerr // the event is wrong, and not the request
 			}
 		}
 	}

@@ -253,8 +253,8 @@ func TestStream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer resp.Body.Close()
 	in := bufio.NewReader(resp.Body)
-	var all string
 	pieces := []string{": hello\n\n", delta("Good "), delta("morning\nto you"),
 		`data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"t-1","function":{"name":"look","arguments":"{\"at\":"}}]}}]}` + "\n\n",
 		`data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"1}"}}]},"finish_reason":"tool_calls"}]}` + "\r\n\r\n",
@@ -266,7 +266,6 @@ func TestStream(t *testing.T) {
 		if _, err := io.ReadFull(in, got); err != nil || string(got) != p {
 			t.Fatalf("got %q, %v; want %q", got, err, p)
 		}
-		all += p
 	}
 	close(next)
 	if rest, err := io.ReadAll(in); err != nil || len(rest) > 0 {
