@@ -38,6 +38,8 @@ type result struct {
 	System float64 `json:"system"`
 	Wall   float64 `json:"wall"` // seconds
 	Part   float64 `json:"part"` // what else a turn tells
+	// Parts are several such.
+	Parts []float64 `json:"parts"`
 }
 
 // rate is records a CPU-second.
@@ -51,6 +53,7 @@ func turns() map[string]func(context.Context, task) (result, error) {
 		"sink-fill": sinkFill, "clickhouse-millrace": clickhouseMillrace, "clickhouse-rows": clickhouseRows, "clickhouse-columns": clickhouseColumns,
 		"parquet-millrace": parquetMillrace, "parquet-bare": parquetBare,
 		"collector-topics": collectorTopics, "collector-spool": collectorSpool, "collector-broker": collectorBroker,
+		"gateway-millrace": gatewayMillrace, "gateway-proxy": gatewayProxy, "gateway-portkey": gatewayPortkey,
 		"train-millrace": trainMillrace, "predict-millrace": predictMillrace,
 	}
 }
@@ -69,6 +72,12 @@ func runChild(args []string) int {
 		err = serveCollector(args[1], true)
 	case "collector-broker-server":
 		err = serveCollector(args[1], false)
+	case "gateway-mock":
+		err = serveMock()
+	case "gateway-proxy-server":
+		err = serveProxy(args[1])
+	case "gateway-server":
+		err = serveGateway(args[1])
 	default:
 		err = runTurn(args[0], args[1])
 	}

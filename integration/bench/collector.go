@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -169,13 +168,5 @@ func serveCollector(input string, spooled bool) (err error) {
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	server := &http.Server{Handler: c, ReadHeaderTimeout: turnTimeout}
-	go func() { _ = server.Serve(listener) }() // it ends with the process
-	fmt.Println(listener.Addr())
-	_, err = io.Copy(io.Discard, os.Stdin)
-	return errors.Join(err, server.Close())
+	return serveUntilEnd(c)
 }

@@ -42,7 +42,7 @@ type part struct {
 
 func parts() []part {
 	return []part{
-		{"bus", benchBus}, {"json", benchJSON}, {"clickhouse", benchClickHouse}, {"parquet", benchParquet}, {"collector", benchCollector},
+		{"bus", benchBus}, {"json", benchJSON}, {"clickhouse", benchClickHouse}, {"parquet", benchParquet}, {"collector", benchCollector}, {"gateway", benchGateway},
 		{"classifier", benchClassifier}, {"latency", benchLatency}, {"memory", benchMemory},
 	}
 }
