@@ -131,6 +131,13 @@ func TestGateway(t *testing.T) {
 	}, "\n"), "SELECT operation_name, request_stream, error_type, count(), any(upstream) FROM inferences GROUP BY ALL ORDER BY ALL")
 	m.await("[{\"role\":\"assistant\",\"parts\":[{\"type\":\"text\",\"content\":\"Good day.\"}],\"finish_reason\":\"stop\"}]\tmock-1-real\t11\t5\t0.000072\tuser-1\tup",
 		"SELECT output_messages, response_model, usage_input_tokens, usage_output_tokens, cost_usd, i.subject, f.thumb FROM inferences i JOIN feedback f ON f.inference_id = i.event_id FORMAT TSVRaw")
+	// The views count the same calls.
+	m.await("mock-1\tmock\t13\t0", "SELECT model, provider, calls, unpriced FROM cost_by_day WHERE provider != ''")
+	m.await("0.000396", "SELECT round(sum(cost), 6) FROM cost_by_day")
+	m.await("mock-1\tmock\t10\t3\t1\t1", "SELECT model, upstream, calls, streams, p50 > 0 AND p99 >= p50, first_p95 > 0 FROM latency_by_model_hour")
+	m.await("\tmodel_not_found\t2\t1\nmock\tcontext_length_exceeded\t1\t0.0769\nmock\tupstream_reset\t2\t0.1538",
+		"SELECT upstream, error_type, calls, round(share, 4) FROM errors_by_upstream ORDER BY ALL")
+	m.await("15\t5\t2", "SELECT calls, errors, subjects FROM usage_by_key")
 	if out := m.verify(); !strings.Contains(out, "0 lost, 0 doubled") {
 		t.Errorf("verify says %s", out)
 	}

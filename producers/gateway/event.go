@@ -38,7 +38,6 @@ func (c *call) event() *schemas.Inference {
 	e.PromptName, e.PromptVersion, _ = strings.Cut(c.header.Get(headerPrompt), "@")
 	e.PromptName, e.PromptVersion = clean(e.PromptName, 256), clean(e.PromptVersion, 128)
 	e.Duration = c.took.Seconds()
-	e.TimeToFirstChunk = c.first.Seconds()
 	e.ErrorType = clean(c.failure, 256)
 	e.Attempts = int64(c.attempts)
 	if c.upstream != nil {
@@ -59,7 +58,9 @@ func (c *call) event() *schemas.Inference {
 
 func (c *call) describeRequest(e *schemas.Inference) {
 	r := c.request
-	e.RequestStream = r.stream
+	if e.RequestStream = r.stream; r.stream {
+		e.TimeToFirstChunk = c.first.Seconds()
+	}
 	e.RequestTemperature, e.RequestTopP = r.float("temperature"), r.float("top_p")
 	e.RequestFrequencyPenalty, e.RequestPresencePenalty = r.float("frequency_penalty"), r.float("presence_penalty")
 	e.RequestTopK, e.RequestSeed = r.integer("top_k"), r.integer("seed")
