@@ -38,7 +38,7 @@ func groups() []group {
 		{"Ask", []*command{sqlCommand(), statusCommand(), traceCommand(), lakeCommand(), verifyCommand()}},
 		{"Mend", []*command{deadlettersCommand(), rebuildCommand()}},
 		{"Models", []*command{modelsCommand(), trainCommand()}},
-		{"Set up", []*command{configCommand(), completionCommand(), versionCommand(), helpCommand()}},
+		{"Set up", []*command{configCommand(), gatewayCommand(), completionCommand(), versionCommand(), helpCommand()}},
 	}
 }
 

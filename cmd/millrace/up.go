@@ -247,29 +247,6 @@ func (a *app) edgeClient(names []string) (*client.Client, error) {
 	return a.newClient()
 }
 
-// gateway puts the gateway's interface onto mux. stop waits until the events of its calls are
-// kept; the server must have been shut down.
-func (a *app) gateway(mux *http.ServeMux, cl *client.Client, p *parts, ids gateway.IDs) (stop func(), err error) {
-	cfg, err := a.cfg.Gateway.WithKeys(os.Getenv)
-	if err != nil {
-		return nil, err
-	}
-	g, err := gateway.New(cfg, gateway.Deps{Client: cl, Tenant: a.cfg.Tenant, IDs: ids, Rules: p.rules, Room: a.room, Log: a.log, Metrics: a.metrics, Clock: time.Now})
-	if err != nil {
-		return nil, err
-	}
-	for _, path := range gateway.Paths() {
-		mux.Handle(path, g)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		g.Run(ctx)
-	}()
-	return func() { cancel(); <-ended }, nil
-}
-
 func (a *app) ready(w http.ResponseWriter, h *health) {
 	down := h.state()
 	if err := a.room(); err != nil {

@@ -15,6 +15,7 @@ import (
 type call struct {
 	g       *Gateway
 	op      operation
+	key     *holder
 	tenant  string
 	id      string
 	header  http.Header // the client's
@@ -43,7 +44,12 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, op operation) {
 		(&refusal{status: http.StatusMethodNotAllowed, kind: kindInvalid, code: "method_not_allowed", message: "POST to " + r.URL.Path}).write(w)
 		return
 	}
-	c := &call{g: g, op: op, tenant: g.deps.Tenant, header: r.Header, began: g.deps.Clock(), keep: int(g.cfg.MaxCaptureBytes)}
+	key := g.keys.of(r.Header)
+	if key == nil {
+		noKey().write(w)
+		return // whose event would it be?
+	}
+	c := &call{g: g, op: op, key: key, tenant: key.Tenant, header: r.Header, began: g.deps.Clock(), keep: int(g.cfg.MaxCaptureBytes)}
 	c.id = g.deps.IDs.New(c.tenant)
 	w.Header().Set(headerID, c.id)
 	if g.atWork.Add(1) > int64(g.cfg.MaxCalls) {
@@ -55,12 +61,30 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, op operation) {
 	// What a handler panics with, http.ErrAbortHandler among it, is a call all the same.
 	defer func() {
 		c.took = g.deps.Clock().Sub(c.began)
+		c.settle()
 		g.recorder.keep(c)
 	}()
 	if refused := c.run(w, r); refused != nil {
 		c.fail(refused.code)
 		c.status = refused.status
 		refused.write(w)
+	}
+}
+
+func noKey() *refusal {
+	return &refusal{status: http.StatusUnauthorized, kind: kindInvalid, code: "invalid_api_key", message: "come with a key of this gateway: Authorization: Bearer mrk_…"}
+}
+
+// settle tells the key what the call used.
+func (c *call) settle() {
+	if c.answer == nil {
+		return
+	}
+	u := c.answer.usage
+	usd := c.model.Price.cost(u.Prompt, u.Of.Cached, u.Completion)
+	c.key.use(c.g.deps.Clock(), u.Prompt+u.Completion, usd)
+	if usd > 0 {
+		c.g.metrics.spent.WithLabelValues(c.key.Name).Add(usd)
 	}
 }
 
@@ -92,6 +116,13 @@ func (c *call) run(w http.ResponseWriter, r *http.Request) *refusal {
 			message: "there is no model " + clean(c.asked, 256) + " (GET /v1/models lists those that there are)"}
 	}
 	c.model = to.model
+	refused, over := c.key.admit(c.began)
+	if over {
+		c.g.deps.Log.Warn("the budget of a key is used up; its calls go on, since on_budget is warn", "key", c.key.Name, "budget_usd", c.key.BudgetUSD)
+	}
+	if refused != nil {
+		return refused
+	}
 	if c.model.WhenFull == FailClosed {
 		if err := c.g.deps.Room(); err != nil {
 			return &refusal{status: http.StatusServiceUnavailable, kind: kindServer, code: "capture_full", message: "no event of the call could be kept: " + err.Error(), retryAfter: 1}
@@ -202,7 +233,7 @@ func (c *call) forward(ctx context.Context, cancel context.CancelCauseFunc, pool
 
 // send asks one upstream. again says that it did not begin to work on the call.
 func (c *call) send(ctx context.Context, cancel context.CancelCauseFunc, u *upstream, body []byte) (resp *http.Response, refused *refusal, again bool) {
-	out, err := newRequest(ctx, c.header, u, c.op.path, body)
+	out, err := newRequest(ctx, c.header, c.g.keys.none != nil, u, c.op.path, body)
 	if err != nil {
 		return nil, &refusal{status: http.StatusBadGateway, kind: kindUpstream, code: "upstream_unreachable", message: err.Error()}, false
 	}
@@ -262,7 +293,8 @@ func (c *call) unreached(ctx context.Context, u *upstream, err error) (*refusal,
 var ours = []string{"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
 	"Accept-Encoding", "Content-Length", "Host", "Cookie", headerSubject, headerSession, headerPrompt, headerSource}
 
-func newRequest(ctx context.Context, from http.Header, u *upstream, path string, body []byte) (*http.Request, error) {
+// newRequest is what an upstream gets. theirs says that the client's own key goes on.
+func newRequest(ctx context.Context, from http.Header, theirs bool, u *upstream, path string, body []byte) (*http.Request, error) {
 	out, err := http.NewRequestWithContext(ctx, http.MethodPost, u.url+path, strings.NewReader(""))
 	if err != nil {
 		return nil, err
@@ -277,6 +309,9 @@ func newRequest(ctx context.Context, from http.Header, u *upstream, path string,
 	}
 	for _, name := range ours {
 		out.Header.Del(name)
+	}
+	if !theirs {
+		out.Header.Del("Authorization") // it is a key to this gateway, and nobody else's business
 	}
 	if u.cfg.Key != "" {
 		out.Header.Set("Authorization", "Bearer "+string(u.cfg.Key))

@@ -19,6 +19,9 @@ type Config struct {
 	// Models are those that apps may ask for, by the name that they ask by. Where there are
 	// none, any model may be asked for, of any upstream.
 	Models map[string]Model `yaml:"models"`
+	// Keys are those that apps must come with. Without any, none is asked for, and a client's
+	// own goes on to the upstream.
+	Keys []Key `yaml:"keys"`
 	// Capture is what is kept of the calls of a model that says nothing else.
 	Capture Capture `yaml:"capture"`
 	// WhenFull is what happens to such calls while the event could not be kept.
@@ -163,6 +166,9 @@ func (c Config) Validate() error {
 		if c.Upstreams[name].Key != "" && c.Upstreams[name].KeyEnv != "" {
 			say("upstreams.%s has both key and key_env: leave one out", name)
 		}
+	}
+	for _, err := range keyFaults(c.Keys) {
+		say("%w", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Models)) {
 		for _, err := range c.Models[name].faults(c.Upstreams) {

@@ -39,7 +39,7 @@ func (c *call) event() *schemas.Inference {
 	e.PromptName, e.PromptVersion = clean(e.PromptName, 256), clean(e.PromptVersion, 128)
 	e.Duration = c.took.Seconds()
 	e.ErrorType = clean(c.failure, 256)
-	e.Attempts = int64(c.attempts)
+	e.Attempts, e.KeyName = int64(c.attempts), c.key.Name
 	if c.upstream != nil {
 		e.ProviderName, e.Upstream = clean(c.upstream.cfg.Provider, 64), clean(c.upstream.name, 128)
 		e.ServerAddress, e.ServerPort = clean(c.upstream.host, 256), c.upstream.port
@@ -122,13 +122,13 @@ func bounded(s string, room int) (string, bool) {
 // traceOf is the trace and the span of a W3C traceparent.
 func traceOf(h http.Header) (trace, span string) {
 	parts := strings.Split(h.Get("Traceparent"), "-")
-	if len(parts) < 4 || len(parts[1]) != 32 || len(parts[2]) != 16 || !hex(parts[1]) || !hex(parts[2]) {
+	if len(parts) < 4 || len(parts[1]) != 32 || len(parts[2]) != 16 || !isHex(parts[1]) || !isHex(parts[2]) {
 		return "", ""
 	}
 	return parts[1], parts[2]
 }
 
-func hex(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }
+func isHex(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }
 
 // clean is s as an event may hold it: valid UTF-8 of at most so many bytes.
 func clean(s string, most int) string {

@@ -43,6 +43,7 @@ type Gateway struct {
 	deps      Deps
 	upstreams map[string]*upstream
 	models    map[string]route
+	keys      *keys
 	any       *route // for any model, where none is configured
 	transport *http.Transport
 	mux       *http.ServeMux
@@ -64,6 +65,7 @@ type metrics struct {
 	calls   *prometheus.CounterVec
 	seconds *prometheus.HistogramVec
 	retried prometheus.Counter
+	spent   *prometheus.CounterVec
 	gaps    prometheus.Counter
 }
 
@@ -75,10 +77,12 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Help: "Seconds from a call to the head of its answer, by upstream.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 9)}, []string{"upstream"}),
 		retried: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "millrace", Subsystem: "gateway", Name: "retries_total",
 			Help: "Calls that were tried again."}),
+		spent: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "millrace", Subsystem: "gateway", Name: "spent_usd_total",
+			Help: "US dollars that calls cost, by the name of their key."}, []string{"key"}),
 		gaps: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "millrace", Subsystem: "gateway", Name: "capture_gaps_total",
 			Help: "Calls of which no event could be kept; each is in the count of an event of the operation capture_gap."}),
 	}
-	for _, c := range []prometheus.Collector{m.calls, m.seconds, m.retried, m.gaps} {
+	for _, c := range []prometheus.Collector{m.calls, m.seconds, m.retried, m.spent, m.gaps} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("gateway: %w", err)
 		}
@@ -108,7 +112,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	}
 	g := &Gateway{
 		cfg: cfg, deps: deps, upstreams: newUpstreams(cfg), models: map[string]route{}, metrics: m, mux: http.NewServeMux(),
-		retries: budget{share: cfg.Retries.Share, left: burst},
+		keys: newKeys(cfg, deps.Tenant), retries: budget{share: cfg.Retries.Share, left: burst},
 		transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext, TLSHandshakeTimeout: dialTimeout,
 			ForceAttemptHTTP2: true, MaxIdleConns: 0, MaxIdleConnsPerHost: idleUpstreams, IdleConnTimeout: idleFor,
@@ -170,6 +174,10 @@ const drainTimeout = 5 * time.Second
 
 // list is GET /v1/models: those that apps may ask for.
 func (g *Gateway) list(w http.ResponseWriter, r *http.Request) {
+	if g.keys.of(r.Header) == nil {
+		noKey().write(w)
+		return
+	}
 	if g.any != nil {
 		g.passList(w, r)
 		return

@@ -200,7 +200,7 @@ func (g *Gateway) passList(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), dialTimeout)
 	defer cancel()
-	out, err := newRequest(ctx, r.Header, u, "/models", nil)
+	out, err := newRequest(ctx, r.Header, g.keys.none != nil, u, "/models", nil)
 	if err != nil {
 		refuse(err.Error())
 		return

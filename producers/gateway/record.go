@@ -67,7 +67,7 @@ func (r *recorder) keep(c *call) {
 func known(outcome string) string {
 	switch outcome {
 	case "ok", "client_closed", "upstream_reset", "upstream_timeout", "upstream_incomplete", "upstream_invalid", "upstream_unreachable", "upstream_busy",
-		"no_upstream", "model_not_found", "invalid_request", "body_cut", "body_too_large", "too_much_at_work", "capture_full":
+		"no_upstream", "model_not_found", "invalid_request", "body_cut", "body_too_large", "too_much_at_work", "capture_full", "rate_limit_exceeded", "budget_used_up":
 		return outcome
 	}
 	return "upstream_error"
