@@ -47,6 +47,9 @@ type Meta struct {
 	OriginPartition int32  `parquet:"_origin_partition"`
 	OriginOffset    int64  `parquet:"_origin_offset,delta"`
 	OriginIndex     int32  `parquet:"_origin_index"`
+	// TopicID is the record's own topic, in hex. Files of the lake are of one topic id
+	// each, and do not repeat it.
+	TopicID string `parquet:"-"`
 }
 
 // Message is an event.

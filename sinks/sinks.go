@@ -51,10 +51,10 @@ func undecodable(r *bus.Record, err error) error {
 }
 
 // Meta is the identity of a record's row.
-func Meta(r *bus.Record, originTopic string) schemas.Meta {
+func Meta(r *bus.Record, names TopicNames) schemas.Meta {
 	return schemas.Meta{
 		Topic: r.Topic, Partition: r.Partition.Partition, Offset: r.Offset, Step: r.Origin.Step,
-		OriginTopicID: originTopic, OriginPartition: r.Origin.Partition,
+		TopicID: names.Of(r.TopicID), OriginTopicID: names.Of(r.Origin.TopicID), OriginPartition: r.Origin.Partition,
 		OriginOffset: r.Origin.Offset, OriginIndex: r.Origin.Index,
 	}
 }

@@ -148,12 +148,15 @@ func printLines(w io.Writer, r *verify.Report) error {
 		fmt.Fprintf(w, "%s acknowledged events of the spool %s cannot be read any more; its folder has what is left of them\n", console.Count(int64(r.Unreadable[name])), name)
 	}
 	if slices.Contains(r.Rebuild, "clickhouse") {
-		fmt.Fprintln(w, "millrace rebuild clickhouse brings back what the lake has of the rows from before the log's begin")
+		fmt.Fprintln(w, "millrace rebuild clickhouse brings back what the lake has of the rows that no log has any more")
 	}
 	if r.Replayed > 0 {
 		fmt.Fprintf(w, "%s of them stand for others: they were replayed\n", console.Count(r.Replayed))
 	}
 	for _, l := range r.Lines {
+		if l.Former > 0 {
+			fmt.Fprintf(w, "%s/%d: %s of the verdicts lie in the stores alone: the topic that they were written to was made anew since\n", l.Topic, l.Partition, console.Count(l.Former))
+		}
 		if l.Trimmed > 0 {
 			fmt.Fprintf(w, "%s/%d: the log begins at offset %d; what was before is counted as the ledger settled it\n", l.Topic, l.Partition, l.Trimmed)
 		}

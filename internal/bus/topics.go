@@ -2,10 +2,12 @@ package bus
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -204,6 +206,29 @@ func (b *Bus) Topic(name string) (Topic, error) {
 		return Topic{}, fmt.Errorf("bus: topic %s is not one of Millrace's", name)
 	}
 	return t, nil
+}
+
+// Earlier returns the other ids that topics of a name had, or were found to have, before
+// they were made anew.
+func (b *Bus) Earlier(ctx context.Context, name string) ([]TopicID, error) {
+	now, err := b.Topic(name)
+	if err != nil {
+		return nil, err
+	}
+	var ids []TopicID
+	for info, err := range b.objects.List(ctx, "topics/"+name+"/") {
+		if err != nil {
+			return nil, fmt.Errorf("bus: list the ids of topic %s: %w", name, err)
+		}
+		id, err := hex.DecodeString(path.Base(info.Key))
+		if err != nil || len(id) != len(TopicID{}) {
+			return nil, fmt.Errorf("bus: %s names no topic id", info.Key)
+		}
+		if TopicID(id) != now.ID {
+			ids = append(ids, TopicID(id))
+		}
+	}
+	return ids, nil
 }
 
 // Ends returns the offset behind the last committed record of each partition.

@@ -172,6 +172,11 @@ func (w *twin) Reach(ctx context.Context, topic bus.Topic, partition int32, ends
 	return nil
 }
 
+// Former implements verify.Store: no topic is made anew here.
+func (w *twin) Former(context.Context, bus.Topic, []bus.TopicID, []bus.TopicID, func(schemas.Kind, bus.Origin)) (damaged, err error) {
+	return nil, nil
+}
+
 // Reached implements verify.Store.
 func (w *twin) Reached(_ context.Context, _ bus.Topic, _ int32, to int64) (int64, error) {
 	return to, nil

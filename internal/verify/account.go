@@ -54,11 +54,12 @@ type account struct {
 	outOrder []place
 	origins  []bus.TopicID
 	readers  map[string]*bus.Follower
+	looked   map[string]bool // topics of whose name earlier ones were asked for
 }
 
 // openAccount begins the account where saved says, or where the logs begin.
 func openAccount(ctx context.Context, b *bus.Bus, stores []Store, saved *snapshot) (*account, error) {
-	a := &account{bus: b, stores: stores, inputs: map[place]*input{}, outputs: map[place]*output{}, readers: map[string]*bus.Follower{}}
+	a := &account{bus: b, stores: stores, inputs: map[place]*input{}, outputs: map[place]*output{}, readers: map[string]*bus.Follower{}, looked: map[string]bool{}}
 	for _, name := range append(append([]string(nil), inputTopics...), outputTopics...) {
 		topic, err := b.Topic(name)
 		if err != nil {
@@ -260,10 +261,18 @@ func (a *account) note(name string, topic bus.Topic, f *bus.Follower) {
 	}
 }
 
+// verdictTopic is where the verdicts on an input are written to.
+func verdictTopic(input string) string {
+	if input == bus.RawText {
+		return bus.CleanText
+	}
+	return bus.Interactions
+}
+
 // openOn counts the records whose verdicts are expected on a topic.
 func (a *account) openOn(name string) (n int64) {
 	for _, in := range a.inputs {
-		if name == bus.CleanText && in.topic.Name == bus.RawText || name == bus.Interactions && in.topic.Name != bus.RawText {
+		if verdictTopic(in.topic.Name) == name {
 			n += in.waiting
 		}
 	}

@@ -13,6 +13,9 @@ const (
 	hole   = 0 // no record that counts
 	open   = 1 // a record without a verdict
 	judged = 2 // and above: a verdict, by the kind's place in schemas.StoredKinds
+	// former is set where the verdict lies in the stores alone: the topic that it was
+	// written to was made anew.
+	former = 0x40
 	// byReplay is the verdict on a record that has one only by its replay.
 	byReplay = 0x7f
 	// stored is set where the verdict's row is in every store.
@@ -50,6 +53,12 @@ type input struct {
 	points      []point
 	differences []string
 	doubled     int64
+	// lost counts the rows of verdicts of an earlier topic that a store lacks; rebuild
+	// names those that can have them again; doubtful says why it is not known whether a
+	// record without a verdict had one.
+	lost     int64
+	rebuild  []string
+	doubtful string
 }
 
 // InputAccount sums up the records of an input below a place.
@@ -156,6 +165,10 @@ func (in *input) judge(offset int64, kind schemas.Kind) judgement {
 		}
 		return first
 	}
+	if isFormer(in.cells[at]) { // judged once more: the log's verdict is the one that counts
+		in.cells[at] = judged + uint8(max(0, slices.Index(in.kinds, kind)))
+		return first
+	}
 	return second
 }
 
@@ -184,6 +197,15 @@ func (in *input) stand(offset int64, of *input, original int64) {
 	}
 }
 
+// outcome is the kind of the verdict in a cell; not ok where there is none, or where it
+// is another record's.
+func (in *input) outcome(c uint8) (kind schemas.Kind, ok bool) {
+	if c < judged || c&^stored == byReplay {
+		return "", false
+	}
+	return in.kinds[c&^(stored|former)-judged], true
+}
+
 // replace gives a record without a verdict that of its replay.
 func (in *input) replace(offset int64) {
 	if at := offset - in.base; at >= 0 && at < int64(len(in.cells)) && in.cells[at] == open {
@@ -204,8 +226,8 @@ func (in *input) advance() {
 		}
 		if c != hole {
 			in.done.Records++
-			if c&^stored != byReplay {
-				in.done.Outcomes[in.kinds[c&^stored-judged]]++
+			if kind, ok := in.outcome(c); ok {
+				in.done.Outcomes[kind]++
 			}
 		}
 		n++
@@ -256,8 +278,8 @@ func (in *input) outcomes(into map[schemas.Kind]int64) {
 		into[k] += n
 	}
 	for _, c := range in.known() {
-		if c >= judged && c&^stored != byReplay {
-			into[in.kinds[c&^stored-judged]]++
+		if kind, ok := in.outcome(c); ok {
+			into[kind]++
 		}
 	}
 }

@@ -182,6 +182,9 @@ func (l *Ledger) round(ctx context.Context) error {
 			if err := l.account.read(ctx, name, 0, func() bool { return true }); err != nil {
 				return err
 			}
+			if err := l.account.lookBack(ctx, name); err != nil {
+				return err
+			}
 		}
 	}
 	if err := l.settle(ctx); err != nil {

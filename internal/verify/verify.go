@@ -25,8 +25,9 @@ import (
 
 // Store is a place where what Millrace wrote is kept: ClickHouse, the lake.
 //
-// origins are the topics whose records count as origins: what an older topic of that name
-// left is no part of the account.
+// What an earlier topic of that name left is no part of what is asked of a topic. origins
+// are the topics that are accounted for; a store that does not know the topic id of a row
+// may go by them.
 type Store interface {
 	Name() string
 	// Reach waits until the store holds, of each kind, the row before its end (exclusive),
@@ -43,6 +44,10 @@ type Store interface {
 	// an error that names the damage; where it cannot be asked at all, no offsets and an
 	// error.
 	Offsets(ctx context.Context, topic bus.Topic, partition int32, r Range, origins []bus.TopicID) (map[schemas.Kind][]int64, error)
+	// Former calls each for the origin of every row that the store holds of earlier topics
+	// of a name, where that is of one of origins; earlier are their ids. Where some of it
+	// is damaged it calls each for what it could read, and says what is damaged.
+	Former(ctx context.Context, topic bus.Topic, earlier, origins []bus.TopicID, each func(schemas.Kind, bus.Origin)) (damaged, err error)
 	// Expired returns the offset below which rows were removed by age, 0 where none were.
 	Expired(ctx context.Context, at bus.Partition) (int64, error)
 }
@@ -63,6 +68,9 @@ type Line struct {
 	Skipped int64 `json:"skipped"`
 	// Verdicts on the records of an input; -1 for other topics.
 	Verdicts int64 `json:"verdicts"`
+	// Former counts those of the verdicts that only the stores have, since the topic that
+	// they were written to was made anew.
+	Former int64 `json:"former,omitempty"`
 	// Stored is how many rows each store holds; empty for inputs.
 	Stored map[string]int64 `json:"stored,omitempty"`
 	// Trimmed is the offset below which the log is gone and the ledger's account stands
@@ -85,8 +93,8 @@ type Report struct {
 	// Unreadable counts, by spool, events that were acknowledged and cannot be read any
 	// more; they are lost.
 	Unreadable map[string]uint64 `json:"unreadable,omitempty"`
-	// Rebuild names the stores that lack rows from before the log's begin, which another
-	// store has.
+	// Rebuild names the stores that lack rows from before the log's begin, or of an
+	// earlier topic, which another store has.
 	Rebuild []string `json:"rebuild,omitempty"`
 	// Replayed counts records that stand for others on the inputs: replays of dead
 	// letters, and of inputs that had lost their verdict.
@@ -124,6 +132,12 @@ func run(ctx context.Context, cfg Config, b *bus.Bus, stores []Store) (_ *Report
 		}
 	}
 	for _, name := range outputTopics {
+		if err := a.read(ctx, name, 0, func() bool { return true }); err != nil {
+			return nil, err
+		}
+		if err := a.lookBack(ctx, name); err != nil { // they are not waited for
+			return nil, err
+		}
 		if err := a.read(ctx, name, cfg.Wait, func() bool { return a.openOn(name) <= 0 }); err != nil {
 			return nil, err
 		}
@@ -181,19 +195,34 @@ func (a *account) compare(ctx context.Context, o *output, wait time.Duration) er
 	return nil
 }
 
+// rebuild notes stores that lack rows which no log has.
+func (r *Report) rebuild(names ...string) {
+	for _, name := range names {
+		if !slices.Contains(r.Rebuild, name) {
+			r.Rebuild = append(r.Rebuild, name)
+		}
+	}
+}
+
 // report renders the account.
 func (a *account) report() *Report {
 	r := &Report{Outcomes: a.outcomes()}
 	for _, at := range a.inOrder {
 		in := a.inputs[at]
 		records, verdicts, _ := in.count()
-		l := Line{Topic: in.topic.Name, Partition: in.partition, Records: records, Skipped: in.skipped, Verdicts: verdicts, Trimmed: in.from, Differences: in.differences}
+		l := Line{Topic: in.topic.Name, Partition: in.partition, Records: records, Skipped: in.skipped, Verdicts: verdicts, Former: in.formers(), Trimmed: in.from, Differences: in.differences}
 		r.Doubled += in.doubled
+		r.Lost += in.lost
+		r.rebuild(in.rebuild...)
 		r.Replayed += in.replayed
 		if missing := in.unjudged(); len(missing) > 0 {
 			r.Lost += int64(len(missing))
-			r.unjudged = append(r.unjudged, unjudged{in.topic, in.partition, missing})
 			l.Differences = append(l.Differences, fmt.Sprintf("%d records have no verdict: offsets %s", len(missing), ranges(missing)))
+			if in.doubtful == "" {
+				r.unjudged = append(r.unjudged, unjudged{in.topic, in.partition, missing})
+			} else {
+				l.Differences = append(l.Differences, in.doubtful)
+			}
 		}
 		r.Lines = append(r.Lines, l)
 	}
@@ -205,8 +234,8 @@ func (a *account) report() *Report {
 			r.Doubled += h.doubled
 			l.Stored[h.store.Name()] = h.rows
 			l.Differences = append(l.Differences, h.differences...)
-			if h.below && !slices.Contains(r.Rebuild, h.store.Name()) {
-				r.Rebuild = append(r.Rebuild, h.store.Name())
+			if h.below {
+				r.rebuild(h.store.Name())
 			}
 			if len(h.missing) > 0 {
 				r.absent = append(r.absent, absence{h.store, o.topic, o.partition, h.missing})

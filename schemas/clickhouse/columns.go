@@ -150,6 +150,7 @@ type metaBuffers struct {
 	originPartition plainColumn[int32]
 	originOffset    plainColumn[int64]
 	originIndex     plainColumn[int32]
+	topicID         dictColumn
 }
 
 func (c *metaBuffers) addMeta(m *schemas.Meta) {
@@ -161,12 +162,13 @@ func (c *metaBuffers) addMeta(m *schemas.Meta) {
 	c.originPartition.add(m.OriginPartition)
 	c.originOffset.add(m.OriginOffset)
 	c.originIndex.add(m.OriginIndex)
+	c.topicID.add(m.TopicID)
 }
 
 // meta lists the buffers in the order of metaColumns.
 func (c *metaBuffers) meta() []column {
 	return []column{
 		&c.topic, &c.partition, &c.offset, &c.step,
-		&c.originTopicID, &c.originPartition, &c.originOffset, &c.originIndex,
+		&c.originTopicID, &c.originPartition, &c.originOffset, &c.originIndex, &c.topicID,
 	}
 }

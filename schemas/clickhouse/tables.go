@@ -26,6 +26,7 @@ func metaColumns() []tableColumn {
 		{"_origin_partition", "Int32", "The partition of the record that this one was made of."},
 		{"_origin_offset", "Int64", "The offset of the record that this one was made of."},
 		{"_origin_index", "Int32", "Counts what the step made of that record, from 0."},
+		{"_topic_id", "LowCardinality(String)", "The topic id, in hex, of the record's own topic; empty in rows that an older version stored."},
 	}
 }
 

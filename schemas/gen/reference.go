@@ -39,7 +39,7 @@ Every event has the fields of the [envelope](#the-envelope) and its own; in JSON
 
 **Errors** name a class, the field, the problem and the byte: ` + "`invalid_json`, `invalid_protobuf`, `invalid_field`, `missing_field`, `unknown_field`, `too_large`" + `.
 
-**Stored rows** have these columns besides: ` + "`_topic`, `_partition`, `_offset`" + ` (where the record lies), ` + "`_step`" + ` (which stage wrote it), ` + "`_origin_topic_id`, `_origin_partition`, `_origin_offset`, `_origin_index`" + ` (what it was made of), and in ClickHouse ` + "`_stored_at`" + `. ClickHouse keeps times from 1900 to April 2262; one outside is stored as the bound. The Parquet and Arrow columns have the same names; an absent time is 1970-01-01.
+**Stored rows** have these columns besides: ` + "`_topic`, `_partition`, `_offset`" + ` (where the record lies), ` + "`_step`" + ` (which stage wrote it), ` + "`_origin_topic_id`, `_origin_partition`, `_origin_offset`, `_origin_index`" + ` (what it was made of), and in ClickHouse ` + "`_topic_id`" + ` (a topic that is made anew has another; the names of the files in the lake have its beginning) and ` + "`_stored_at`" + `. ClickHouse keeps times from 1900 to April 2262; one outside is stored as the bound. The Parquet and Arrow columns have the same names; an absent time is 1970-01-01.
 `
 
 func fieldTable(p *printer, m *Message) {

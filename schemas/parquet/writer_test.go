@@ -21,6 +21,7 @@ func event(k schemas.Kind, n int) (*schemas.Meta, schemas.Message) {
 	meta, m := &schemas.Meta{}, schemas.New(k)
 	if n > 0 {
 		sample.Fill(meta, n)
+		meta.TopicID = "" // a file does not repeat it
 		sample.Fill(m, n)
 	}
 	return meta, m

@@ -17,16 +17,17 @@ import (
 // goneEvery is how often it is looked whether rows are gone.
 const goneEvery = 200 * time.Millisecond
 
-// Expire removes the rows of a partition of a topic whose offsets lie below one and whose
-// origins are of the topics that origins names, and returns when they are gone. It costs
-// a look at three columns where there are none. It may be repeated, and be cut: the server
-// goes on with what it was told.
+// Expire removes the rows of a partition of a topic whose offsets lie below one, and
+// returns when they are gone. It costs a look at four columns where there are none. It may
+// be repeated, and be cut: the server goes on with what it was told. What an earlier topic
+// of the name left there is older still, and goes too where its origin is of origins.
 //
 // A mutation writes the parts anew that hold such rows, so that they really are gone; a
 // lightweight DELETE would hide them until parts merge by chance. It is not waited for in
 // the statement: of a large table it takes longer than any connection waits.
 func Expire(ctx context.Context, conn driver.Conn, database string, topic bus.Topic, partition int32, below int64, origins []bus.TopicID) error {
-	condition := fmt.Sprintf("_topic = '%s' AND _partition = %d AND _offset < %d AND _origin_topic_id IN (%s)", topic.Name, partition, below, quoted(origins))
+	condition := fmt.Sprintf("_topic = '%s' AND _partition = %d AND _offset < %d AND (_topic_id = '%s' OR _origin_topic_id IN (%s))",
+		topic.Name, partition, below, topic.ID, quoted(origins))
 	for _, kind := range schemas.StoredKinds() {
 		told := false
 		for {

@@ -79,7 +79,7 @@ func (b *buffer) fill(batch driver.Batch, records []*bus.Record) error {
 		if err := sinks.Decode(r, b.event); err != nil {
 			return err
 		}
-		meta := sinks.Meta(r, b.names.Of(r.Origin.TopicID))
+		meta := sinks.Meta(r, b.names)
 		b.columns.Append(&meta, b.event)
 		if b.columns.Rows() == flushRows || i == len(records)-1 {
 			if err := b.columns.Flush(batch); err != nil {

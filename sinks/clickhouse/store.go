@@ -36,7 +36,7 @@ const reachEvery = 100 * time.Millisecond
 // so that only a kind's own last row says that the kind is there.
 func (s *Store) Reach(ctx context.Context, topic bus.Topic, partition int32, ends map[schemas.Kind]int64, origins []bus.TopicID) error {
 	for kind, end := range ends {
-		q := fmt.Sprintf("SELECT count() FROM %s.%s WHERE _topic = $1 AND _partition = $2 AND _offset = $3 AND _origin_topic_id IN (%s)", s.Database, kind, quoted(origins))
+		q := fmt.Sprintf("SELECT count() FROM %s.%s WHERE _topic = $1 AND _partition = $2 AND _offset = $3 AND %s", s.Database, kind, own(topic, origins))
 		for {
 			var n uint64
 			if err := s.Conn.QueryRow(ctx, q, topic.Name, partition, end-1).Scan(&n); err != nil {
@@ -74,10 +74,17 @@ func (s *Store) Expired(ctx context.Context, at bus.Partition) (int64, error) {
 	return verify.Expired(ctx, s.Objects, s.Name(), at)
 }
 
+// own is the condition for the rows of a topic, and not of one of its name that was there
+// before. A row that an older version stored names no topic id; there the origin decides,
+// which takes a row for another topic's where only one of the two was made anew.
+func own(topic bus.Topic, origins []bus.TopicID) string {
+	return fmt.Sprintf("(_topic_id = '%s' OR _topic_id = '' AND _origin_topic_id IN (%s))", topic.ID, quoted(origins))
+}
+
 // where is the condition for the rows of a range; its arguments are the topic, the
 // partition and the bounds.
 func where(topic bus.Topic, partition int32, r verify.Range, origins []bus.TopicID) (string, []any) {
-	q := fmt.Sprintf("_topic = $1 AND _partition = $2 AND _offset >= $3 AND _offset < $4 AND _origin_topic_id IN (%s)", quoted(origins))
+	q := fmt.Sprintf("_topic = $1 AND _partition = $2 AND _offset >= $3 AND _offset < $4 AND %s", own(topic, origins))
 	args := []any{topic.Name, partition, r.From, r.To}
 	if r.Earliest != 0 || r.Latest != 0 {
 		// The column holds what a date may be in ClickHouse: what lies outside is cut to it.
@@ -130,6 +137,40 @@ func (s *Store) Offsets(ctx context.Context, topic bus.Topic, partition int32, r
 		}
 	}
 	return out, nil
+}
+
+// Former implements verify.Store. A row that names no topic id is of an earlier topic too
+// where the log has no such record; who asks knows that.
+func (s *Store) Former(ctx context.Context, topic bus.Topic, _, origins []bus.TopicID, each func(schemas.Kind, bus.Origin)) (damaged, err error) {
+	ids := map[string]bus.TopicID{}
+	for _, id := range origins {
+		ids[id.String()] = id
+	}
+	for _, kind := range schemas.StoredKinds() {
+		q := fmt.Sprintf("SELECT _step, _origin_topic_id, _origin_partition, _origin_offset, _origin_index FROM %s.%s WHERE _topic = $1 AND _topic_id != $2 AND _origin_topic_id IN (%s)",
+			s.Database, kind, quoted(origins))
+		rows, err := s.Conn.Query(ctx, q, topic.Name, topic.ID.String())
+		if err != nil {
+			return nil, fmt.Errorf("clickhouse: %w", err)
+		}
+		err = func() error {
+			defer rows.Close()
+			for rows.Next() {
+				var o bus.Origin
+				var id string
+				if err := rows.Scan(&o.Step, &id, &o.Partition, &o.Offset, &o.Index); err != nil {
+					return err
+				}
+				o.TopicID = ids[id]
+				each(kind, o)
+			}
+			return rows.Err()
+		}()
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, fmt.Errorf("clickhouse: %w", err)
+		}
+	}
+	return nil, nil
 }
 
 // repairRows bounds what Repair inserts at once.

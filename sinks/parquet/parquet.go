@@ -233,7 +233,7 @@ func (t *task) write(w io.Writer, g *group, first, end int64, in []bus.Record) e
 		if err := sinks.Decode(r, m); err != nil {
 			return err
 		}
-		meta := sinks.Meta(r, t.names.Of(r.Origin.TopicID))
+		meta := sinks.Meta(r, t.names)
 		if err := to.Write(&meta, m); err != nil {
 			return err
 		}

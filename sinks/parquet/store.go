@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 
 	"github.com/millrace-io/millrace/internal/bus"
@@ -82,6 +83,45 @@ func (s *Store) Offsets(ctx context.Context, topic bus.Topic, partition int32, r
 		slices.Sort(offsets)
 	}
 	return out, err
+}
+
+type originRow struct {
+	Offset          int64  `parquet:"_offset"`
+	Step            string `parquet:"_step,dict"`
+	OriginTopicID   string `parquet:"_origin_topic_id,dict"`
+	OriginPartition int32  `parquet:"_origin_partition"`
+	OriginOffset    int64  `parquet:"_origin_offset"`
+	OriginIndex     int32  `parquet:"_origin_index"`
+}
+
+// Former implements verify.Store.
+func (s *Store) Former(ctx context.Context, _ bus.Topic, earlier, origins []bus.TopicID, each func(schemas.Kind, bus.Origin)) (damaged, err error) {
+	ids := map[string]bus.TopicID{}
+	for _, id := range origins {
+		ids[id.String()] = id
+	}
+	all, err := lake.Partitions(ctx, s.Objects)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range all {
+		if !slices.Contains(earlier, p.TopicID) {
+			continue
+		}
+		err := lake.ReadKinds(ctx, s.Objects, p.TopicID, p.Partition, 0, math.MaxInt64,
+			func(r *originRow) int64 { return r.Offset },
+			func(kind schemas.Kind, r *originRow) error {
+				if id, ok := ids[r.OriginTopicID]; ok {
+					each(kind, bus.Origin{Step: r.Step, TopicID: id, Partition: r.OriginPartition, Offset: r.OriginOffset, Index: r.OriginIndex})
+				}
+				return nil
+			})
+		if err != nil && !errors.Is(err, lake.ErrDamaged) {
+			return nil, err
+		}
+		damaged = errors.Join(damaged, err)
+	}
+	return damaged, nil
 }
 
 // Repair implements verify.Repairer: it writes anew the files of each range that lacks
