@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -133,6 +134,43 @@ func TestVerifyMadeAnew(t *testing.T) {
 	if got := m.sql("SELECT uniqExact(_topic_id) FROM clean_text"); got != "2" {
 		t.Errorf("clean_text has rows of %s topics, of which %s rows were of the first", got, texts)
 	}
+	m.stop()
+}
+
+// TestVerifyDeep overwrites four bytes amid a file of the lake: verify --deep names it and
+// counts its rows as lost, and --repair writes it again from the log. A row behind the
+// log's end it tells of, and leaves.
+func TestVerifyDeep(t *testing.T) {
+	t.Parallel()
+	a := &author{rng: rand.New(rand.NewPCG(7, 7))}
+	m := up(t, t.TempDir())
+	l := newLedger(m)
+	for range 40 {
+		l.send(a, a.labelled("billing"))
+	}
+	m.verify()
+	files, err := filepath.Glob(filepath.Join(m.data, "objects", "lake", "*", "kind=clean_text", "*", "clean.text-*-00000-*.parquet"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("the files of clean_text: %q %v", files, err)
+	}
+	sound, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := bytes.Clone(sound)
+	copy(bad[len(bad)/5:], "oops") // a fifth into it are pages, whatever it holds
+	if err := os.WriteFile(files[0], bad, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	finds(t, m, []string{filepath.Base(files[0]), "clean.text/0: parquet: clean_text lacks offsets 0", ", 0 doubled\n"}, "verify", "--deep", "--wait", "3s")
+	if out, errs, code := m.run("verify", "--deep", "--repair", "--wait", "3s"); code != 0 || !strings.Contains(errs, "parquet: ") {
+		t.Errorf("verify --deep --repair exits with %d:\n%s%s", code, out, errs)
+	}
+	if now, err := os.ReadFile(files[0]); err != nil || !bytes.Equal(now, sound) {
+		t.Errorf("the file that was written again is another than the first: %v", err)
+	}
+	m.admin("INSERT INTO clean_text SELECT * REPLACE (_offset + 1000000 AS _offset, _origin_index + 1 AS _origin_index) FROM (SELECT * FROM clean_text WHERE _partition = 0 AND _offset = 0)")
+	finds(t, m, []string{"clean.text/0: clickhouse: clean_text has offsets 1000000 too much: the log ends at ", "0 lost, 1 doubled\n"}, "verify", "--wait", "3s")
 	m.stop()
 }
 

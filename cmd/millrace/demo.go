@@ -129,7 +129,7 @@ func runDemo(ctx context.Context, env *environment, a *app, opts demo.Options, l
 	defer conn.Close()
 	report, err := demo.Run(ctx, opts, demo.Deps{
 		Bus: a.bus, Client: cl, Models: a.parts.models, Model: a.cfg.Model, Recipe: a.parts.recipe, Conn: conn, Metrics: a.metrics,
-		Verify: func(ctx context.Context) (*verify.Report, error) { return a.verify(ctx, demoWait) },
+		Verify: func(ctx context.Context) (*verify.Report, error) { return a.verify(ctx, demoWait, false) },
 		View:   console.NewLive(env.stdout, console.IsTerminal(env.stdout, os.Getenv), time.Now),
 	})
 	if err != nil {

@@ -14,11 +14,12 @@ import (
 	"github.com/millrace-io/millrace/sinks/parquet"
 )
 
-// accounted are the stores that hold what Millrace wrote.
-func (a *app) accounted() []verify.Store {
+// accounted are the stores that hold what Millrace wrote; deep has the lake read all of
+// every row.
+func (a *app) accounted(deep bool) []verify.Store {
 	return []verify.Store{
 		&clickhouse.Store{Conn: a.conn, Database: a.cfg.ClickHouse.Database, Objects: a.objects},
-		&parquet.Store{Objects: lake.Remember(a.objects)},
+		&parquet.Store{Objects: lake.Remember(a.objects), Deep: deep},
 	}
 }
 
@@ -28,7 +29,7 @@ func (a *app) ledger(p *parts) (*verify.Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	deps := verify.LedgerDeps{Bus: a.bus, Stores: a.accounted(), Readers: readers, Log: a.log, Metrics: a.metrics, Clock: time.Now}
+	deps := verify.LedgerDeps{Bus: a.bus, Stores: a.accounted(false), Readers: readers, Log: a.log, Metrics: a.metrics, Clock: time.Now}
 	deps.Pressed = a.pressed()
 	return verify.NewLedger(a.cfg.Ledger, a.cfg.Retention, deps)
 }

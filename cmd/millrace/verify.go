@@ -21,13 +21,19 @@ func verifyCommand() *command {
 	return &command{name: "verify", args: "[FLAGS]", summary: "Account for every record: log, verdicts, ClickHouse, Parquet.",
 		help: `It works on a millrace that runs; where none does, it starts one for as long as it
 takes. What was on the log when it began is accounted for. It exits with 1 where
-anything is missing or there twice, and says what, down to offsets.`,
+anything is missing or there twice, and says what, down to offsets.
+
+It asks which rows there are: each record once in ClickHouse and once in the lake, by
+topic, partition and offset. With --deep it reads every byte of the lake's rows besides,
+and a file that is damaged counts as lost, and is written again by --repair as far as the
+log has it. What a row says is compared with the log by neither.`,
 		define: func(fs *flag.FlagSet) func(context.Context, *environment, []string) error {
 			var flags common
 			flags.define(fs)
 			wait := 30 * time.Second
 			fs.Var((*long)(&wait), "wait", "give up when nothing moved for so `LONG`")
 			repair := fs.Bool("repair", false, "write what is missing, and account once more")
+			deep := fs.Bool("deep", false, "read all of every row of the lake, not only which rows there are")
 			asJSON := fs.Bool("json", false, "print the account as JSON")
 			return func(ctx context.Context, env *environment, args []string) error {
 				if len(args) > 0 {
@@ -39,9 +45,9 @@ anything is missing or there twice, and says what, down to offsets.`,
 					return err
 				}
 				account := func(a *app) error {
-					r, err := a.verify(ctx, wait)
+					r, err := a.verify(ctx, wait, *deep)
 					if err == nil && *repair && !r.OK() {
-						r, err = a.repair(ctx, env, r, wait)
+						r, err = a.repair(ctx, env, r, wait, *deep)
 					}
 					if err != nil {
 						return err
@@ -60,12 +66,12 @@ anything is missing or there twice, and says what, down to offsets.`,
 }
 
 // verify accounts for what is on the log now.
-func (a *app) verify(ctx context.Context, wait time.Duration) (*verify.Report, error) {
-	return verify.Run(ctx, verify.Config{Wait: wait}, a.bus, a.accounted())
+func (a *app) verify(ctx context.Context, wait time.Duration, deep bool) (*verify.Report, error) {
+	return verify.Run(ctx, verify.Config{Wait: wait}, a.bus, a.accounted(deep))
 }
 
 // repair writes what is missing and accounts again.
-func (a *app) repair(ctx context.Context, env *environment, r *verify.Report, wait time.Duration) (*verify.Report, error) {
+func (a *app) repair(ctx context.Context, env *environment, r *verify.Report, wait time.Duration, deep bool) (*verify.Report, error) {
 	w := env.stderr
 	if slices.Contains(r.Rebuild, "clickhouse") {
 		quiet := *env
@@ -84,7 +90,7 @@ func (a *app) repair(ctx context.Context, env *environment, r *verify.Report, wa
 	if err != nil {
 		return nil, err
 	}
-	return a.verify(ctx, wait)
+	return a.verify(ctx, wait, deep)
 }
 
 func printAccount(w io.Writer, r *verify.Report, asJSON bool) error {

@@ -92,6 +92,9 @@ func get(ctx context.Context, s objstore.Store, what string, id bus.TopicID, par
 		return Commit{}, false, fmt.Errorf("lake: the commit %s cannot be read: %q", key, data)
 	}
 	c.compacted = what == compactions
+	for i := range c.Files {
+		c.Files[i].first, c.Files[i].end = c.First, c.End
+	}
 	return c, true, nil
 }
 

@@ -49,6 +49,8 @@ type File struct {
 	Day    string       `json:"day"`
 	Rows   int64        `json:"rows"`
 	Bytes  int64        `json:"bytes,omitempty"` // 0 in commits of older versions
+
+	first, end int64 // of the commit that it was read from
 }
 
 // Commit says that the range [First, End) of a partition is in the lake.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -39,6 +40,14 @@ func ReadKinds[R any](ctx context.Context, s objstore.Store, id bus.TopicID, par
 // valid until each returns.
 func ReadEvents(ctx context.Context, s objstore.Store, id bus.TopicID, partition int32, from, to int64, each func(*schemas.Meta, schemas.Message) error) error {
 	return read(ctx, s, id, partition, from, to, schemas.Kind.Stored, events(each))
+}
+
+// Check calls each for the kind and offset of every row that the lake holds of offsets
+// [from, to) of a partition, as ReadKinds does, but reads all that a row has. Of a file of
+// which anything cannot be read, or which has rows that are not what its name and its range
+// say, it calls each for none.
+func Check(ctx context.Context, s objstore.Store, id bus.TopicID, partition int32, from, to int64, each func(schemas.Kind, int64) error) error {
+	return read(ctx, s, id, partition, from, to, schemas.Kind.Stored, whole(each))
 }
 
 // ReadFile calls each for every event of a file of a range as it was written. A file that
@@ -179,14 +188,14 @@ func became(ctx context.Context, s objstore.Store, id bus.TopicID, partition int
 
 // rows reads the rows of a file of a kind whose offsets are wanted, and returns how many
 // it has in all.
-type rows func(kind schemas.Kind, file *parquet.File, wanted func(offset int64) bool) (int64, error)
+type rows func(f File, file *parquet.File, wanted func(offset int64) bool) (int64, error)
 
 // rowsAtOnce bounds the rows that a reader holds.
 const rowsAtOnce = 256
 
 // rowsAs reads rows as Rs.
 func rowsAs[R any](offset func(*R) int64, each func(schemas.Kind, *R) error) rows {
-	return func(kind schemas.Kind, file *parquet.File, wanted func(int64) bool) (int64, error) {
+	return func(f File, file *parquet.File, wanted func(int64) bool) (int64, error) {
 		r := parquet.NewGenericReader[R](file)
 		defer func() { _ = r.Close() }() // it was only read
 		var all int64
@@ -198,7 +207,7 @@ func rowsAs[R any](offset func(*R) int64, each func(schemas.Kind, *R) error) row
 				if !wanted(offset(&buf[i])) {
 					continue
 				}
-				if err := each(kind, &buf[i]); err != nil {
+				if err := each(f.Kind, &buf[i]); err != nil {
 					return all, err
 				}
 			}
@@ -215,8 +224,8 @@ func rowsAs[R any](offset func(*R) int64, each func(schemas.Kind, *R) error) row
 
 // events reads rows as what they were.
 func events(each func(*schemas.Meta, schemas.Message) error) rows {
-	return func(kind schemas.Kind, file *parquet.File, wanted func(int64) bool) (int64, error) {
-		r, err := schemaparquet.NewReader(file, kind)
+	return func(f File, file *parquet.File, wanted func(int64) bool) (int64, error) {
+		r, err := schemaparquet.NewReader(file, f.Kind)
 		if err != nil {
 			return 0, err
 		}
@@ -239,13 +248,40 @@ func events(each func(*schemas.Meta, schemas.Message) error) rows {
 	}
 }
 
-// Sound says whether a file is there, can be read, and has the rows that its commit says.
-func Sound(ctx context.Context, s objstore.Store, f File) bool {
-	type row struct {
-		Offset int64 `parquet:"_offset"`
+// whole reads all of every row, and calls each once the file has proved sound. It holds
+// the offsets of a file.
+func whole(each func(schemas.Kind, int64) error) rows {
+	return func(f File, file *parquet.File, wanted func(int64) bool) (int64, error) {
+		var offsets []int64
+		n, err := events(func(meta *schemas.Meta, m schemas.Message) error {
+			if env := m.Env(); meta.Offset < f.first || meta.Offset >= f.end || env.Tenant != f.Tenant || env.ArrivedAt.Time().Format(time.DateOnly) != f.Day {
+				return fmt.Errorf("%w: it has a row of offset %d, tenant %q and %s", errUnreadable, meta.Offset, env.Tenant, env.ArrivedAt)
+			}
+			if wanted(meta.Offset) {
+				offsets = append(offsets, meta.Offset)
+			}
+			return nil
+		})(f, file, func(int64) bool { return true })
+		if err != nil || n != f.Rows {
+			return n, err
+		}
+		for _, offset := range offsets {
+			if err := each(f.Kind, offset); err != nil {
+				return n, err
+			}
+		}
+		return n, nil
 	}
-	return readFile(ctx, s, f, func(int64) bool { return false },
-		rowsAs(func(r *row) int64 { return r.Offset }, func(schemas.Kind, *row) error { return nil })) == nil
+}
+
+// Sound says whether a file of a commit that was read is there, can be read to its last byte, and has the rows that
+// its commit says. What cannot be asked is neither sound nor damaged.
+func Sound(ctx context.Context, s objstore.Store, f File) (bool, error) {
+	err := readFile(ctx, s, f, func(int64) bool { return false }, whole(func(schemas.Kind, int64) error { return nil }))
+	if errors.Is(err, ErrDamaged) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func readFile(ctx context.Context, s objstore.Store, f File, wanted func(int64) bool, rows rows) error {
@@ -264,7 +300,7 @@ func readFile(ctx context.Context, s objstore.Store, f File, wanted func(int64) 
 	if file.NumRows() == 0 && f.Rows > 0 {
 		return fmt.Errorf("%w: %s has no rows, its commit says %d", errEmptied, f.Key, f.Rows)
 	}
-	n, err := rows(f.Kind, file, wanted)
+	n, err := rows(f, file, wanted)
 	switch {
 	case errors.Is(err, errUnreadable):
 		return fmt.Errorf("%w: read %s: %w", ErrDamaged, f.Key, err)

@@ -172,8 +172,8 @@ func TestTrim(t *testing.T) {
 		t.Fatal(err)
 	}
 	report = r.account()
-	if l := line(t, report, bus.CleanText, 1); report.Lost == 0 || report.Doubled != 0 || len(l.Differences) != 1 ||
-		!strings.Contains(l.Differences[0], "below offset 20, where the log was trimmed; 15 were accounted for") {
+	if l := line(t, report, bus.CleanText, 1); report.Lost == 0 || report.Doubled != 0 || len(l.Differences) != 2 ||
+		!strings.Contains(l.Differences[0], filepath.Base(files[0])) || !strings.Contains(l.Differences[1], "below offset 20, where the log was trimmed; 15 were accounted for") {
 		t.Errorf("%d lost, %d doubled, %+v", report.Lost, report.Doubled, l)
 	}
 }

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sort"
 	"strings"
@@ -253,6 +254,34 @@ func (o *output) compare(ctx context.Context, h *held, origins []bus.TopicID) er
 	return nil
 }
 
+// beyond tells of rows that a store has behind the log's end, which no record explains.
+// The end is asked for once more behind them: rows that come meanwhile lie before it.
+func (a *account) beyond(ctx context.Context, o *output, h *held) error {
+	ends, err := a.bus.Ends(ctx, o.topic.Name)
+	if err != nil {
+		return err
+	}
+	got, err := h.store.Offsets(ctx, o.topic, o.partition, Range{From: max(o.next, ends[o.partition]), To: math.MaxInt64}, a.origins)
+	if err != nil && got == nil {
+		return fmt.Errorf("verify: %s: %s/%d: %w", h.store.Name(), o.topic.Name, o.partition, err)
+	}
+	if len(got) == 0 { // damage behind the end is of what came since
+		return nil
+	}
+	if ends, err = a.bus.Ends(ctx, o.topic.Name); err != nil {
+		return err
+	}
+	for _, k := range o.kinds {
+		i, _ := slices.BinarySearch(got[k], ends[o.partition])
+		if extra := got[k][i:]; len(extra) > 0 {
+			h.rows += int64(len(extra))
+			h.doubled += int64(len(extra))
+			h.differences = append(h.differences, fmt.Sprintf("%s: %s has offsets %s too much: the log ends at %d", h.store.Name(), k, ranges(extra), ends[o.partition]))
+		}
+	}
+	return nil
+}
+
 // checkBase compares a store with the account of what is below the account's begin: the
 // log of it is gone, so that a difference has no offsets.
 func (o *output) checkBase(ctx context.Context, h *held, origins []bus.TopicID) error {
@@ -265,6 +294,12 @@ func (o *output) checkBase(ctx context.Context, h *held, origins []bus.TopicID) 
 		return fmt.Errorf("verify: %s: %s/%d: %w", h.store.Name(), o.topic.Name, o.partition, err)
 	}
 	h.rows += got.rows()
+	if !want.equal(got) {
+		// Damage has a name, though what it took has none any more.
+		if _, err := h.store.Offsets(ctx, o.topic, o.partition, Range{From: h.expired, To: o.from}, origins); err != nil {
+			h.differences = append(h.differences, h.store.Name()+": "+strings.ReplaceAll(err.Error(), "\n", "; "))
+		}
+	}
 	for _, k := range o.kinds {
 		w, g := want[k], got[k]
 		switch {

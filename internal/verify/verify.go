@@ -191,6 +191,9 @@ func (a *account) compare(ctx context.Context, o *output, wait time.Duration) er
 				return err
 			}
 		}
+		if err := a.beyond(ctx, o, h); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/vfs"
+	parquetgo "github.com/parquet-go/parquet-go"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -179,7 +181,11 @@ func (a *altered) Offsets(ctx context.Context, topic bus.Topic, partition int32,
 		got[k] = slices.DeleteFunc(got[k], func(n int64) bool { return slices.Contains(offsets, n) })
 	}
 	for k, offsets := range a.more {
-		got[k] = append(got[k], offsets...)
+		for _, n := range offsets {
+			if n >= r.From && n < r.To {
+				got[k] = append(got[k], n)
+			}
+		}
 		slices.Sort(got[k])
 	}
 	return got, err
@@ -285,6 +291,7 @@ func TestRows(t *testing.T) {
 		{"rows are doubled", altered{more: rows{clean: {0, 5}}}, 0, 2, []string{"altered: clean_text has offsets 0, 5 too much"}},
 		{"one row three times", altered{more: rows{clean: {5, 5}}}, 0, 2, []string{"altered: clean_text has offsets 5 too much"}},
 		{"a row of a hole", altered{more: rows{clean: {3}}}, 0, 1, []string{"altered: clean_text has offsets 3 too much"}},
+		{"rows behind the log's end", altered{more: rows{clean: {20, 90}}}, 0, 2, []string{"altered: clean_text has offsets 20, 90 too much: the log ends at 20"}},
 		{"a row of another kind", altered{lack: rows{clean: {4}}, more: rows{schemas.KindDuplicate: {4}}}, 1, 1, []string{"altered: clean_text lacks offsets 4", "altered: duplicates has offsets 4 too much"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -378,6 +385,84 @@ func TestDamage(t *testing.T) {
 			}
 			if l.Differences[1] != "parquet: rejected lacks offsets 11, 15" {
 				t.Errorf("it says %q", l.Differences[1])
+			}
+		})
+	}
+}
+
+// page overwrites four bytes of the page of a column.
+func page(column string) func(path string) error {
+	return func(path string) error {
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		file, err := parquetgo.OpenFile(f, info.Size())
+		if err != nil {
+			return err
+		}
+		for _, c := range file.Metadata().RowGroups[0].Columns {
+			if c.MetaData.PathInSchema[0] == column {
+				_, err := f.WriteAt([]byte("oops"), c.MetaData.DataPageOffset+c.MetaData.TotalCompressedSize-6)
+				return err
+			}
+		}
+		return fmt.Errorf("%s has no column %s", path, column)
+	}
+}
+
+// TestDeep damages files where their offsets can still be read. Only an account that reads
+// all of every row finds it; then the file's rows are lost, and are written again.
+func TestDeep(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func(path string) error{
+		"a page": page("event_id"),
+		// The file of another range has as many rows, none of them its own.
+		"another file": func(path string) error {
+			data, err := os.ReadFile(strings.Replace(path, "00008.parquet", "00000.parquet", 1))
+			return errors.Join(err, os.WriteFile(path, data, 0o600))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.inputs(20)
+			r.MustDrain(r.bus, judge{}.stage())
+			r.sink()
+			files, err := filepath.Glob(filepath.Join(r.folder, "lake", "tenant=t", "kind=rejected", "day=*", "clean.text-*-00001-*8.parquet"))
+			if err != nil || len(files) != 1 {
+				t.Fatalf("the file of the second range: %q, %v", files, err)
+			}
+			sound, err := os.ReadFile(files[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := damage(files[0]); err != nil {
+				t.Fatal(err)
+			}
+			if name == "a page" {
+				check(t, r.account(), 0, 0, nil)
+			}
+			r.stores = []verify.Store{&parquet.Store{Objects: r.Objects, Deep: true}}
+			report := r.account()
+			l := line(t, report, bus.CleanText, 1)
+			if report.Lost != 2 || report.Doubled != 0 || l.Stored["parquet"] != 18 || len(l.Differences) != 2 {
+				t.Fatalf("%d lost, %d doubled, %+v", report.Lost, report.Doubled, l)
+			}
+			if !strings.HasPrefix(l.Differences[0], "parquet: the lake is damaged: ") || !strings.Contains(l.Differences[0], filepath.Base(files[0])) || l.Differences[1] != "parquet: rejected lacks offsets 11, 15" {
+				t.Errorf("it says %q", l.Differences)
+			}
+			if done, err := verify.Repair(t.Context(), r.bus, report); err != nil || done.Rows["parquet"] != 2 {
+				t.Fatalf("%+v, %v", done, err)
+			}
+			check(t, r.account(), 0, 0, nil)
+			if now, err := os.ReadFile(files[0]); err != nil || !bytes.Equal(now, sound) {
+				t.Errorf("the file that was written again is another than the first: %v", err)
 			}
 		})
 	}

@@ -247,7 +247,7 @@ func TestOffsets(t *testing.T) {
 			t.Fatal(err)
 		}
 		for partition := range topic.Partitions {
-			offsets, err := (&Store{store}).Offsets(t.Context(), topic, partition, verify.Range{To: 1 << 40}, nil)
+			offsets, err := (&Store{Objects: store}).Offsets(t.Context(), topic, partition, verify.Range{To: 1 << 40}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -18,7 +18,12 @@ import (
 )
 
 // Store is the lake as verify reads it.
-type Store struct{ Objects objstore.Store }
+type Store struct {
+	Objects objstore.Store
+	// Deep reads all of every row, and takes no row of a file that is not sound. Else only
+	// the offsets are read: damage elsewhere in a file is not seen.
+	Deep bool
+}
 
 // Name implements verify.Store.
 func (s *Store) Name() string { return "parquet" }
@@ -47,21 +52,29 @@ type offsetRow struct {
 	Offset int64 `parquet:"_offset"`
 }
 
+// each calls f for the rows of a range.
+func (s *Store) each(ctx context.Context, id bus.TopicID, partition int32, r verify.Range, f func(schemas.Kind, int64) error) error {
+	if s.Deep {
+		return lake.Check(ctx, s.Objects, id, partition, r.From, r.To, f)
+	}
+	return lake.ReadKinds(ctx, s.Objects, id, partition, r.From, r.To,
+		func(r *offsetRow) int64 { return r.Offset },
+		func(kind schemas.Kind, r *offsetRow) error { return f(kind, r.Offset) })
+}
+
 // Sums implements verify.Store.
 func (s *Store) Sums(ctx context.Context, topic bus.Topic, partition int32, r verify.Range, _ []bus.TopicID) (verify.Sums, error) {
 	out := verify.Sums{}
 	var kind schemas.Kind // of the rows at hand, which come file by file
 	var sum verify.Sum
-	err := lake.ReadKinds(ctx, s.Objects, topic.ID, partition, r.From, r.To,
-		func(r *offsetRow) int64 { return r.Offset },
-		func(k schemas.Kind, r *offsetRow) error {
-			if k != kind {
-				out[kind] = sum
-				kind, sum = k, out[k]
-			}
-			sum.Add(r.Offset)
-			return nil
-		})
+	err := s.each(ctx, topic.ID, partition, r, func(k schemas.Kind, offset int64) error {
+		if k != kind {
+			out[kind] = sum
+			kind, sum = k, out[k]
+		}
+		sum.Add(offset)
+		return nil
+	})
 	out[kind] = sum
 	delete(out, "")
 	if err != nil && !errors.Is(err, lake.ErrDamaged) {
@@ -73,9 +86,10 @@ func (s *Store) Sums(ctx context.Context, topic bus.Topic, partition int32, r ve
 // Offsets implements verify.Store.
 func (s *Store) Offsets(ctx context.Context, topic bus.Topic, partition int32, r verify.Range, _ []bus.TopicID) (map[schemas.Kind][]int64, error) {
 	out := map[schemas.Kind][]int64{}
-	err := lake.ReadKinds(ctx, s.Objects, topic.ID, partition, r.From, r.To,
-		func(r *offsetRow) int64 { return r.Offset },
-		func(kind schemas.Kind, r *offsetRow) error { out[kind] = append(out[kind], r.Offset); return nil })
+	err := s.each(ctx, topic.ID, partition, r, func(kind schemas.Kind, offset int64) error {
+		out[kind] = append(out[kind], offset)
+		return nil
+	})
 	if err != nil && !errors.Is(err, lake.ErrDamaged) {
 		return nil, err
 	}
@@ -175,7 +189,9 @@ func (t *task) rewrite(ctx context.Context, c lake.Commit, in []bus.Record) erro
 		return err
 	}
 	for _, f := range c.Files {
-		if lake.Sound(ctx, t.store, f) {
+		if sound, err := lake.Sound(ctx, t.store, f); err != nil {
+			return err
+		} else if sound {
 			continue
 		}
 		i := slices.IndexFunc(groups, func(g *group) bool {
