@@ -30,7 +30,7 @@ func testJDBC(t *testing.T, w *world) {
 	if slices.Sort(got.Tables); !slices.Equal(got.Tables, tables) || !slices.Contains(tables, "ledger") {
 		t.Errorf("getTables finds %q, want %q", got.Tables, tables)
 	}
-	if n := len(got.Columns); n != 31 || got.Columns["event_time"] != "DateTime64(6, 'UTC')" || got.Columns["attributes"] != "Map(LowCardinality(String), String)" {
+	if n := len(got.Columns); n != 32 || got.Columns["event_time"] != "DateTime64(6, 'UTC')" || got.Columns["attributes"] != "Map(LowCardinality(String), String)" {
 		t.Errorf("getColumns finds %d columns: %v", n, got.Columns)
 	}
 	checkRows(t, "JDBC", w.texts, got.Texts)
