@@ -101,10 +101,13 @@ func (r *rig) awaitPoints(offset int64) {
 
 // seen counts what a stage that is new is given of clean.text.
 type seen struct {
+	mu sync.Mutex // a worker for each partition
 	at map[int32][]int64
 }
 
 func (s *seen) Process(_ context.Context, in []bus.Record, _ *bus.Output) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, r := range in {
 		s.at[r.Partition.Partition] = append(s.at[r.Partition.Partition], r.Offset)
 	}
