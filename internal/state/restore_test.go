@@ -58,7 +58,7 @@ func objects(t *testing.T) objstore.Store {
 
 // TestLargeRestore restores a state that is larger than what it may take of the memory.
 func TestLargeRestore(t *testing.T) {
-	const size, bound = 192 << 20, 144 << 20
+	const size, bound = 224 << 20, 176 << 20
 	store := objects(t)
 	large(t, store, size, 10)
 	db, err := Open(t.TempDir(), vfs.Default, quiet())
