@@ -28,7 +28,7 @@ demo: deps build ## Run the whole loop on real mail. ARGS='--exit --report repor
 	$(BIN) demo $(ARGS)
 
 test: deps ## Pass the unit tests, with the race detector where there is a C compiler.
-	@if command -v "$$(go env CC)" >/dev/null; then echo "go test -race ./..."; CGO_ENABLED=1 go test -race ./...; \
+	@if command -v "$$(go env CC)" >/dev/null; then echo "go test -race ./..."; CGO_ENABLED=1 go test -race -timeout 20m ./...; \
 	else echo "there is no C compiler, which the race detector needs: testing without it"; go test ./...; fi
 
 race: test ## The same as test.

@@ -443,7 +443,11 @@ func (l *life) check() {
 // TestLife plays random lives of a lake; MILLRACE_LIVES says how many, MILLRACE_SEED which
 // is the first.
 func TestLife(t *testing.T) {
-	lives, first := testvar.Number(t, "MILLRACE_LIVES", 10), testvar.Seed(t)
+	some := uint64(10)
+	if testvar.Raced {
+		some = 2
+	}
+	lives, first := testvar.Number(t, "MILLRACE_LIVES", some), testvar.Seed(t)
 	scans, kills := 0, 0
 	for seed := first; seed < first+lives && !t.Failed(); seed++ {
 		l := newLife(t, seed, 40)

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/millrace-io/millrace/internal/testvar"
 )
 
 // Work is what one process does to a disk. It calls ack once something counts: whatever
@@ -51,6 +53,15 @@ func Journaled() []Keep { return []Keep{All, Synced, Names, Torn} }
 // Any is what any file system may leave.
 func Any() []Keep { return append(Journaled(), Scrambled) }
 
+// stride is how far one point that is played lies from the next: all are, and with the race
+// detector some.
+func stride() int {
+	if testvar.Raced {
+		return 7
+	}
+	return 1
+}
+
 // end is the point behind the last change.
 const end = "end"
 
@@ -66,7 +77,7 @@ func EveryCrash[A any](t *testing.T, c Crashes, work Work[A], check Check[A]) (p
 	crash := func(where string) {
 		mu.Lock()
 		defer mu.Unlock()
-		if points++; points%stride != 0 && where != end {
+		if points++; points%stride() != 0 && where != end {
 			return
 		}
 		for _, keep := range c.Keeps {
@@ -121,7 +132,7 @@ func EveryFault[A any](t *testing.T, work Work[A], check Check[A]) (points int) 
 	random := rand.New(rand.NewPCG(0, 0)) // what is kept is all or what was synced: no choice
 	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EIO} {
 		for _, length := range []int{1, outage} {
-			for n := 1; ; n += stride {
+			for n := 1; ; n += stride() {
 				var acked acks[A]
 				var mu sync.Mutex
 				seen, where := 0, ""
