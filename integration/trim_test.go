@@ -72,16 +72,23 @@ func noisy(r *rand.Rand, first, n int) []byte {
 	return body.Bytes()
 }
 
+// smallLog is the file of a configuration whose embedded log is as small as it may be.
+func smallLog(t *testing.T, dir string) string {
+	t.Helper()
+	config := filepath.Join(dir, "millrace.yaml")
+	if err := os.WriteFile(config, []byte("kafka:\n  max_log_bytes: 64MiB\nledger:\n  every: 1s\nsinks:\n  parquet:\n    max_age: 1s\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return config
+}
+
 // TestFullLog fills the embedded log at once, before there is any checkpoint, and kills the
 // process: the next one frees the log by itself, though nothing can come that it would be
 // woken by.
 func TestFullLog(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	config := filepath.Join(dir, "millrace.yaml")
-	if err := os.WriteFile(config, []byte("kafka:\n  max_log_bytes: 64MiB\nledger:\n  every: 1s\nsinks:\n  parquet:\n    max_age: 1s\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	config := smallLog(t, dir)
 	r := rand.New(rand.NewPCG(10, 10))
 	const perPost = 200
 	sent := 0
@@ -116,10 +123,7 @@ func TestFullLog(t *testing.T) {
 func TestTrimmedLog(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	config := filepath.Join(dir, "millrace.yaml")
-	if err := os.WriteFile(config, []byte("kafka:\n  max_log_bytes: 64MiB\nledger:\n  every: 1s\nsinks:\n  parquet:\n    max_age: 1s\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	config := smallLog(t, dir)
 	data := filepath.Join(dir, "data")
 	r := rand.New(rand.NewPCG(9, 9))
 	const perRound, perPost = 1100, 100

@@ -14,6 +14,7 @@ import (
 
 	"github.com/millrace-io/millrace/internal/bus"
 	"github.com/millrace-io/millrace/internal/config"
+	embeddedkafka "github.com/millrace-io/millrace/internal/embedded/kafka"
 	"github.com/millrace-io/millrace/internal/rules"
 	"github.com/millrace-io/millrace/internal/verify"
 	"github.com/millrace-io/millrace/processors/clean"
@@ -146,7 +147,7 @@ func (c Config) Validate() error {
 	if least := 6 * time.Second; c.Kafka.SessionTimeout < least {
 		return fmt.Errorf("kafka.session_timeout is %s; brokers take %s or more, unless they are told otherwise", c.Kafka.SessionTimeout, least)
 	}
-	if least := config.Bytes(64 << 20); len(c.Kafka.Brokers) == 0 && c.Kafka.MaxLogBytes < least {
+	if least := config.Bytes(embeddedkafka.LeastLogBytes); len(c.Kafka.Brokers) == 0 && c.Kafka.MaxLogBytes < least {
 		return fmt.Errorf("kafka.max_log_bytes is %s, the embedded broker's least is %s", c.Kafka.MaxLogBytes, least)
 	}
 	if c.Policy.Recipe != "classifier" {

@@ -45,26 +45,20 @@ func (a *app) gateway(mux *http.ServeMux, cl *client.Client, p *parts, ids gatew
 	kept := make(chan struct{})
 	go func() {
 		defer close(kept)
-		for tick := time.NewTicker(keepSpentEvery); ; {
+		tick := time.NewTicker(keepSpentEvery)
+		defer tick.Stop()
+		for running := true; running; {
 			select {
 			case <-ended:
-				tick.Stop()
-				return
+				running = false
 			case <-tick.C:
-				if err := books.keep(); err != nil {
-					a.log.Warn("what the gateway's keys have spent is not kept", "error", err)
-				}
+			}
+			if err := books.keep(); err != nil {
+				a.log.Warn("what the gateway's keys have spent is not kept", "error", err)
 			}
 		}
 	}()
-	return func() {
-		cancel()
-		<-ended
-		<-kept
-		if err := books.keep(); err != nil {
-			a.log.Warn("what the gateway's keys have spent is not kept", "error", err)
-		}
-	}, nil
+	return func() { cancel(); <-kept }, nil
 }
 
 // keepSpentEvery is what a kill -9 may take of what keys have spent.

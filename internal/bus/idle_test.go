@@ -59,7 +59,7 @@ func TestIdleCheckpoint(t *testing.T) {
 				}
 			}
 			b := &Bus{objects: objects, clock: time.Now, metrics: newMetrics(prometheus.NewRegistry()), checkpointEvery: time.Minute}
-			w := &worker{bus: b, stage: Stage{Name: "clean"}, st: st, task: idle{}, checkpointed: b.clock(), checkpointAt: st.Checkpointed(),
+			w := &worker{bus: b, stage: Stage{Name: "clean"}, st: st, task: idle{}, checkpointed: b.clock(),
 				arrived: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 			go w.run()
 			time.Sleep(59 * time.Second)

@@ -70,7 +70,6 @@ type worker struct {
 	records        []Record
 	checkpointed   time.Time
 	checkpointTook time.Duration
-	checkpointAt   int64
 
 	read     prometheus.Counter
 	lag, age prometheus.Gauge
@@ -115,10 +114,10 @@ func (b *Bus) openWorker(ctx context.Context, stage Stage, topic Topic, partitio
 		out:  newOutput(b, stage.Name, producer),
 		next: st.Position(), before: before,
 		arrived: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
-		checkpointed: b.clock(), checkpointAt: st.Checkpointed(),
-		read: b.metrics.read.WithLabelValues(stage.Name, topic.Name),
-		lag:  b.metrics.lag.WithLabelValues(stage.Name, topic.Name, n),
-		age:  b.metrics.age.WithLabelValues(stage.Name, topic.Name, n),
+		checkpointed: b.clock(),
+		read:         b.metrics.read.WithLabelValues(stage.Name, topic.Name),
+		lag:          b.metrics.lag.WithLabelValues(stage.Name, topic.Name, n),
+		age:          b.metrics.age.WithLabelValues(stage.Name, topic.Name, n),
 	}
 	w.position.Store(st.Position())
 	return w, nil
@@ -258,7 +257,7 @@ func (w *worker) collect(ctx context.Context, ranger Ranger) (n int, end int64, 
 			if err := w.checkpoint(ctx, false); err != nil {
 				return 0, 0, err
 			}
-			if w.st.Position() != w.checkpointAt {
+			if w.st.Position() != w.st.Checkpointed() {
 				wait = w.checkpointDue().Sub(w.bus.clock())
 			}
 		case ranger != nil:
@@ -411,13 +410,13 @@ func (w *worker) checkpointDue() time.Time {
 // checkpoint puts the state into the object store when it is due, or now.
 func (w *worker) checkpoint(ctx context.Context, now bool) error {
 	began := w.bus.clock()
-	if w.st.Position() == w.checkpointAt || !now && began.Before(w.checkpointDue()) {
+	if w.st.Position() == w.st.Checkpointed() || !now && began.Before(w.checkpointDue()) {
 		return nil
 	}
 	if err := w.st.Checkpoint(ctx, w.bus.objects); err != nil {
 		return err
 	}
-	w.checkpointed, w.checkpointAt = w.bus.clock(), w.st.Position()
+	w.checkpointed = w.bus.clock()
 	w.checkpointTook = w.checkpointed.Sub(began)
 	w.bus.metrics.checkpoints.WithLabelValues(w.stage.Name).Inc()
 	return nil

@@ -274,8 +274,9 @@ func whole(each func(schemas.Kind, int64) error) rows {
 	}
 }
 
-// Sound says whether a file of a commit that was read is there, can be read to its last byte, and has the rows that
-// its commit says. What cannot be asked is neither sound nor damaged.
+// Sound says whether a file of a commit that was read is there, can be read to its last
+// byte, and has the rows that its commit says. What cannot be asked is neither sound nor
+// damaged.
 func Sound(ctx context.Context, s objstore.Store, f File) (bool, error) {
 	err := readFile(ctx, s, f, func(int64) bool { return false }, whole(func(schemas.Kind, int64) error { return nil }))
 	if errors.Is(err, ErrDamaged) {

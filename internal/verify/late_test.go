@@ -22,13 +22,7 @@ func TestLateVerdict(t *testing.T) {
 	skipping := judge{skip: func(partition int32, offset int64) bool { return partition == 1 && offset == 4 }}.stage()
 	r.MustDrain(r.bus, skipping)
 	r.sink()
-	l, err := verify.NewLedger(verify.LedgerConfig{Every: time.Second, Late: 2 * time.Second, Anew: time.Hour}, verify.DefaultRetention(), verify.LedgerDeps{
-		Bus: r.bus, Stores: r.stores, Readers: map[string][]string{}, Log: bustest.Log(), Metrics: prometheus.NewRegistry(), Clock: time.Now,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Start("ledger", l.Run)
+	l, _ := r.begin(verify.LedgerConfig{Every: time.Second, Late: 2 * time.Second, Anew: time.Hour}, verify.DefaultRetention(), 0)
 	bustest.Await(t, "the input is late", func() bool { return strings.HasPrefix(l.Problem(), "1 records are not accounted for, some since ") })
 	broken := r.account()
 	if done, err := verify.Repair(t.Context(), r.bus, broken); err != nil || done.Inputs != 1 {
@@ -48,15 +42,7 @@ func TestOutage(t *testing.T) {
 	r.inputs(50)
 	r.MustDrain(r.bus, judge{}.stage())
 	r.sink()
-	metrics := prometheus.NewRegistry()
-	later := func() time.Time { return time.Now().Add(time.Hour) } // the outage
-	l, err := verify.NewLedger(verify.LedgerConfig{Every: time.Second, Late: 2 * time.Second, Anew: time.Hour}, verify.DefaultRetention(), verify.LedgerDeps{
-		Bus: r.bus, Stores: r.stores, Readers: map[string][]string{}, Log: bustest.Log(), Metrics: metrics, Clock: later,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Start("ledger", l.Run)
+	l, metrics := r.begin(verify.LedgerConfig{Every: time.Second, Late: 2 * time.Second, Anew: time.Hour}, verify.DefaultRetention(), time.Hour) // the outage
 	seen := 0
 	bustest.Await(t, "the account is told of", func() bool {
 		for _, name := range []string{"millrace_unaccounted_events", "millrace_unaccounted_age_seconds"} {
@@ -81,14 +67,7 @@ func TestAnew(t *testing.T) {
 	r.inputs(20)
 	r.MustDrain(r.bus, judge{}.stage())
 	r.sink()
-	metrics := prometheus.NewRegistry()
-	l, err := verify.NewLedger(verify.LedgerConfig{Every: time.Second, Late: 2 * time.Second, Anew: 4 * time.Second}, verify.DefaultRetention(), verify.LedgerDeps{
-		Bus: r.bus, Stores: r.stores, Readers: map[string][]string{}, Log: bustest.Log(), Metrics: metrics, Clock: time.Now,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Start("ledger", l.Run)
+	l, metrics := r.begin(verify.LedgerConfig{Every: time.Second, Late: 2 * time.Second, Anew: 4 * time.Second}, verify.DefaultRetention(), 0)
 	bustest.Await(t, "all is settled", func() bool { return len(gauges(t, metrics, "millrace_unaccounted_events")) > 0 })
 	files, err := filepath.Glob(filepath.Join(r.folder, "lake", "tenant=*", "kind=clean_text", "day=*", "*.parquet"))
 	if err != nil || len(files) == 0 {

@@ -35,15 +35,23 @@ func (r *rig) ledger(ahead time.Duration, change func(*verify.Retention)) {
 	if change != nil {
 		change(&keep)
 	}
-	readers := map[string][]string{bus.RawText: {"clean"}, bus.CleanText: {"parquet"}}
-	l, err := verify.NewLedger(verify.LedgerConfig{Every: time.Second, Late: time.Minute, Anew: time.Hour}, keep, verify.LedgerDeps{
-		Bus: r.bus, Stores: r.stores, Readers: readers, Log: bustest.Log(), Metrics: prometheus.NewRegistry(),
+	r.begin(verify.LedgerConfig{Every: time.Second, Late: time.Minute, Anew: time.Hour}, keep, ahead)
+}
+
+// begin runs a ledger in the background, whose clock is ahead, and returns it and its
+// metrics.
+func (r *rig) begin(cfg verify.LedgerConfig, keep verify.Retention, ahead time.Duration) (*verify.Ledger, *prometheus.Registry) {
+	r.t.Helper()
+	metrics := prometheus.NewRegistry()
+	l, err := verify.NewLedger(cfg, keep, verify.LedgerDeps{
+		Bus: r.bus, Stores: r.stores, Readers: map[string][]string{bus.RawText: {"clean"}, bus.CleanText: {"parquet"}}, Log: bustest.Log(), Metrics: metrics,
 		Clock: func() time.Time { return time.Now().Add(ahead) },
 	})
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	r.Start("ledger", l.Run)
+	return l, metrics
 }
 
 // checkpoint stands for checkpoints of a stage at an offset of a topic: what is trimmed

@@ -75,14 +75,17 @@ type message struct {
 	Content   json.RawMessage `json:"content"`
 	Reasoning string          `json:"reasoning_content"`
 	Refusal   string          `json:"refusal"`
-	ToolCalls []struct {
-		Index    int    `json:"index"`
-		ID       string `json:"id"`
-		Function struct {
-			Name      string `json:"name"`
-			Arguments string `json:"arguments"`
-		} `json:"function"`
-	} `json:"tool_calls"`
+	ToolCalls []wireTool      `json:"tool_calls"`
+}
+
+// wireTool is a call of a tool, as requests and answers write it; a stream numbers its pieces.
+type wireTool struct {
+	Index    int    `json:"index"`
+	ID       string `json:"id"`
+	Function struct {
+		Name      string `json:"name"`
+		Arguments string `json:"arguments"`
+	} `json:"function"`
 }
 
 // mostChoices and mostTools bound what an upstream can make the gateway hold by numbers.

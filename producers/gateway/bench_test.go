@@ -2,48 +2,18 @@ package gateway
 
 import (
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/twmb/franz-go/pkg/kfake"
-
-	"github.com/millrace-io/millrace/internal/rules"
-	"github.com/millrace-io/millrace/producers/client"
 )
 
 // BenchmarkCall is a call through the gateway, its event kept, and BenchmarkProxy one through
 // a bare reverse proxy: the difference is what the gateway costs.
 func BenchmarkCall(b *testing.B) {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "inference.logs"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer cluster.Close()
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	cl, err := client.New(cluster.ListenAddrs(), client.WithSpool(b.TempDir(), 4<<30), client.WithLog(log))
-	if err != nil {
-		b.Fatal(err)
-	}
-	redact, err := rules.New(rules.DefaultConfig())
-	if err != nil {
-		b.Fatal(err)
-	}
-	up := benchUpstream(b)
-	cfg := DefaultConfig()
-	upstreamAt(up.URL)(&cfg)
-	g, err := New(cfg, Deps{Client: cl, Tenant: "acme", IDs: NewIDs(nil), Rules: redact, Log: log, Metrics: prometheus.NewRegistry(), Clock: time.Now, Room: func() error { return nil }})
-	if err != nil {
-		b.Fatal(err)
-	}
-	go g.Run(b.Context())
-	benchCalls(b, g)
+	benchCalls(b, newRig(b, upstreamAt(benchUpstream(b).URL)).gateway)
 }
 
 func BenchmarkProxy(b *testing.B) {

@@ -1,12 +1,12 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 )
@@ -18,8 +18,9 @@ type call struct {
 	key     *holder
 	tenant  string
 	id      string
-	header  http.Header // the client's
-	context context.Context
+	header  http.Header     // the client's
+	context context.Context // of the way to the upstream
+	cancel  context.CancelCauseFunc
 	began   time.Time
 
 	asked    string // the model's name, as the client gave it
@@ -35,6 +36,7 @@ type call struct {
 	cut      bool
 	keep     int   // bytes that are kept of what was asked
 	held     int64 // bytes that are accounted for
+	cost     float64
 }
 
 // serve answers one call, and has its event kept, whatever happens.
@@ -75,16 +77,16 @@ func noKey() *refusal {
 	return &refusal{status: http.StatusUnauthorized, kind: kindInvalid, code: "invalid_api_key", message: "come with a key of this gateway: Authorization: Bearer mrk_…"}
 }
 
-// settle tells the key what the call used.
+// settle prices the call, and tells the key what it used.
 func (c *call) settle() {
 	if c.answer == nil {
 		return
 	}
 	u := c.answer.usage
-	usd := c.model.Price.cost(u.Prompt, u.Of.Cached, u.Completion)
-	c.key.use(c.g.deps.Clock(), u.Prompt+u.Completion, usd)
-	if usd > 0 {
-		c.g.metrics.spent.WithLabelValues(c.key.Name).Add(usd)
+	c.cost = c.model.Price.cost(u.Prompt, u.Of.Cached, u.Completion)
+	c.key.use(c.g.deps.Clock(), u.Prompt+u.Completion, c.cost)
+	if c.cost > 0 {
+		c.g.metrics.spent.WithLabelValues(c.key.Name).Add(c.cost)
 	}
 }
 
@@ -128,16 +130,15 @@ func (c *call) run(w http.ResponseWriter, r *http.Request) *refusal {
 			return &refusal{status: http.StatusServiceUnavailable, kind: kindServer, code: "capture_full", message: "no event of the call could be kept: " + err.Error(), retryAfter: 1}
 		}
 	}
-	ctx, cancel := context.WithCancelCause(r.Context())
-	defer cancel(nil)
-	c.context = ctx
-	resp, refused := c.forward(ctx, cancel, to.pools)
+	c.context, c.cancel = context.WithCancelCause(r.Context())
+	defer c.cancel(nil)
+	resp, refused := c.forward(to.pools)
 	if refused != nil {
 		return refused
 	}
 	defer c.upstream.atWork.Add(-1)
 	defer resp.Body.Close()
-	return c.pass(w, resp, cancel)
+	return c.pass(w, resp)
 }
 
 // hold accounts for n bytes, and says whether there was room.
@@ -198,89 +199,67 @@ var (
 	errIdle = errors.New("the upstream stood still within its answer")
 )
 
-// forward tries upstreams until one answers, and counts the call as at work there.
-func (c *call) forward(ctx context.Context, cancel context.CancelCauseFunc, pools [][]*upstream) (*http.Response, *refusal) {
+// forward tries upstreams until one answers, and counts the call as at work there. Where
+// none else can be tried, the last one's own answer goes back.
+func (c *call) forward(pools [][]*upstream) (*http.Response, *refusal) {
 	c.g.retries.call()
 	body := c.request.as(c.model.As)
 	var tried []*upstream
-	var last *refusal
+	u := c.g.choose(pools, tried)
+	if u == nil {
+		return nil, &refusal{status: http.StatusServiceUnavailable, kind: kindUpstream, code: "no_upstream", message: "no upstream can take the call now", retryAfter: 1}
+	}
 	for {
-		u := c.g.choose(pools, tried)
-		if u == nil {
-			if last == nil {
-				last = &refusal{status: http.StatusServiceUnavailable, kind: kindUpstream, code: "no_upstream", message: "no upstream can take the call now", retryAfter: 1}
-			}
-			return nil, last
-		}
-		if last != nil {
-			if len(tried) > c.g.cfg.Retries.Most || !c.g.retries.retry() {
-				return nil, last
-			}
-			c.g.metrics.retried.Inc()
-		}
 		c.attempts++
-		tried = append(tried, u)
-		c.upstream = u
-		resp, refused, again := c.send(ctx, cancel, u, body)
-		if refused == nil {
-			return resp, nil
+		tried, c.upstream = append(tried, u), u
+		resp, refused, again := c.send(u, body)
+		if !again || c.attempts > c.g.cfg.Retries.Most {
+			return resp, refused
 		}
-		if last = refused; !again {
-			return nil, last
+		if u = c.g.choose(pools, tried); u == nil || !c.g.retries.retry() {
+			return resp, refused
 		}
+		if resp != nil {
+			_ = resp.Body.Close() // whatever it says, another is asked
+			c.upstream.atWork.Add(-1)
+		}
+		c.g.metrics.retried.Inc()
 	}
 }
 
 // send asks one upstream. again says that it did not begin to work on the call.
-func (c *call) send(ctx context.Context, cancel context.CancelCauseFunc, u *upstream, body []byte) (resp *http.Response, refused *refusal, again bool) {
-	out, err := newRequest(ctx, c.header, c.g.keys.none != nil, u, c.op.path, body)
+func (c *call) send(u *upstream, body []byte) (resp *http.Response, refused *refusal, again bool) {
+	out, err := c.g.newRequest(c.context, http.MethodPost, c.header, u, c.op.path, body)
 	if err != nil {
 		return nil, &refusal{status: http.StatusBadGateway, kind: kindUpstream, code: "upstream_unreachable", message: err.Error()}, false
 	}
 	u.atWork.Add(1)
-	late := time.AfterFunc(c.g.cfg.HeadTimeout, func() { cancel(errHead) })
+	late := time.AfterFunc(c.g.cfg.HeadTimeout, func() { c.cancel(errHead) })
 	began := c.g.deps.Clock()
 	resp, err = c.g.transport.RoundTrip(out)
 	late.Stop()
 	now := c.g.deps.Clock()
 	if err != nil {
 		u.atWork.Add(-1)
-		refused, again = c.unreached(ctx, u, err)
+		refused, again = c.unreached(u, err)
 		if refused.code != "client_closed" {
 			u.report(false, now)
 		}
 		return nil, refused, again
 	}
 	c.g.metrics.seconds.WithLabelValues(u.name).Observe(now.Sub(began).Seconds())
-	busy := resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable
 	u.report(resp.StatusCode < http.StatusInternalServerError, now)
-	if busy && c.attempts <= c.g.cfg.Retries.Most && c.elsewhere(u) {
-		_ = resp.Body.Close() // whatever it says, another is asked
-		u.atWork.Add(-1)
-		return nil, &refusal{status: resp.StatusCode, kind: kindUpstream, code: "upstream_busy", message: "the upstream " + u.name + " is busy", retryAfter: 1}, true
-	}
-	return resp, nil, false
-}
-
-// elsewhere says whether another upstream than u may have room for the call.
-func (c *call) elsewhere(u *upstream) bool {
-	pools := c.g.any
-	if to, ok := c.g.models[c.asked]; ok {
-		pools = &to
-	}
-	return slices.ContainsFunc(pools.pools, func(pool []*upstream) bool {
-		return slices.ContainsFunc(pool, func(other *upstream) bool { return other != u && other.able(c.g.deps.Clock()) })
-	})
+	return resp, nil, resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable
 }
 
 // unreached is what became of a call that got no answer. One whose upstream was never reached
 // may be tried again.
-func (c *call) unreached(ctx context.Context, u *upstream, err error) (*refusal, bool) {
+func (c *call) unreached(u *upstream, err error) (*refusal, bool) {
 	var op *net.OpError
-	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, errHead):
+	switch {
+	case errors.Is(context.Cause(c.context), errHead):
 		return &refusal{status: http.StatusGatewayTimeout, kind: kindUpstream, code: "upstream_timeout", message: errHead.Error()}, false
-	case ctx.Err() != nil:
+	case c.context.Err() != nil:
 		return &refusal{status: 499, kind: kindInvalid, code: "client_closed", message: "the client hung up"}, false
 	case errors.As(err, &op) && op.Op == "dial":
 		return &refusal{status: http.StatusBadGateway, kind: kindUpstream, code: "upstream_unreachable", message: "the upstream " + u.name + " cannot be reached"}, true
@@ -293,14 +272,12 @@ func (c *call) unreached(ctx context.Context, u *upstream, err error) (*refusal,
 var ours = []string{"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
 	"Accept-Encoding", "Content-Length", "Host", "Cookie", headerSubject, headerSession, headerPrompt, headerSource}
 
-// newRequest is what an upstream gets. theirs says that the client's own key goes on.
-func newRequest(ctx context.Context, from http.Header, theirs bool, u *upstream, path string, body []byte) (*http.Request, error) {
-	out, err := http.NewRequestWithContext(ctx, http.MethodPost, u.url+path, strings.NewReader(""))
+// newRequest is what an upstream gets of a client's request.
+func (g *Gateway) newRequest(ctx context.Context, method string, from http.Header, u *upstream, path string, body []byte) (*http.Request, error) {
+	out, err := http.NewRequestWithContext(ctx, method, u.url+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	out.Body, out.ContentLength = io.NopCloser(newReader(body)), int64(len(body))
-	out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(newReader(body)), nil }
 	out.Header = from.Clone()
 	for _, named := range from.Values("Connection") {
 		for name := range strings.SplitSeq(named, ",") {
@@ -310,7 +287,7 @@ func newRequest(ctx context.Context, from http.Header, theirs bool, u *upstream,
 	for _, name := range ours {
 		out.Header.Del(name)
 	}
-	if !theirs {
+	if g.keys.none == nil {
 		out.Header.Del("Authorization") // it is a key to this gateway, and nobody else's business
 	}
 	if u.cfg.Key != "" {

@@ -99,7 +99,7 @@ func (c *call) describeAnswer(e *schemas.Inference) {
 	u := a.usage
 	e.UsageInputTokens, e.UsageOutputTokens = u.Prompt, u.Completion
 	e.UsageCacheReadInputTokens, e.UsageReasoningOutputTokens = u.Of.Cached, u.Out.Reasoning
-	e.CostUSD = c.model.Price.cost(u.Prompt, u.Of.Cached, u.Completion)
+	e.CostUSD = c.cost
 	if c.model.Capture != CaptureMetadata {
 		e.OutputMessages = outputOf(c.op, a)
 	}

@@ -2,11 +2,9 @@ package gateway
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -15,150 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
-
-	"github.com/millrace-io/millrace/internal/rules"
 	"github.com/millrace-io/millrace/producers/client"
 	"github.com/millrace-io/millrace/schemas"
 )
-
-// rig is a gateway on a log in memory, with a spool.
-type rig struct {
-	t       *testing.T
-	url     string
-	brokers []string
-	ids     IDs
-	full    atomic.Bool
-	gateway *Gateway
-	stop    func()
-}
-
-func newRig(t *testing.T, edit func(*Config)) *rig {
-	t.Helper()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "raw.text", "inference.logs", "user.feedback"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Close)
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	cl, err := client.New(cluster.ListenAddrs(), client.WithSpool(t.TempDir(), 64<<20), client.WithLog(log))
-	if err != nil {
-		t.Fatal(err)
-	}
-	redact, err := rules.New(rules.DefaultConfig())
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &rig{t: t, brokers: cluster.ListenAddrs(), ids: NewIDs([]byte("a secret of the tests, of thirty-two bytes"))}
-	cfg := DefaultConfig()
-	cfg.IdleTimeout, cfg.HeadTimeout = time.Minute, time.Minute
-	if edit != nil {
-		edit(&cfg)
-	}
-	r.gateway, err = New(cfg, Deps{Client: cl, Tenant: "acme", IDs: r.ids, Rules: redact, Log: log, Metrics: prometheus.NewRegistry(), Clock: time.Now,
-		Room: func() error {
-			if r.full.Load() {
-				return client.ErrFull
-			}
-			return nil
-		}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(r.gateway)
-	r.url = server.URL
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() { defer close(ended); r.gateway.Run(ctx) }()
-	stopped := false
-	r.stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		server.Close()
-		cancel()
-		<-ended
-		if err := cl.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	}
-	t.Cleanup(r.stop)
-	return r
-}
-
-// upstreamAt is a configuration with one upstream.
-func upstreamAt(url string) func(*Config) {
-	return func(c *Config) { c.Upstreams = map[string]Upstream{"mock": {URL: url + "/v1", Provider: "mock"}} }
-}
-
-// post sends a body and returns the status, the answer's header and its body.
-func (r *rig) post(path, body string, headers ...string) (int, http.Header, string) {
-	r.t.Helper()
-	req, err := http.NewRequest(http.MethodPost, r.url+path, strings.NewReader(body))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	for i := 0; i < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	got, err := io.ReadAll(resp.Body)
-	if err != nil {
-		got = append(got, "\n(cut: "+err.Error()+")"...)
-	}
-	return resp.StatusCode, resp.Header, string(got)
-}
-
-// events stops the gateway and returns the events on the log, by their ids.
-func (r *rig) events(n int) map[string]*schemas.Inference {
-	r.t.Helper()
-	r.stop()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(r.brokers...), kgo.ConsumeTopics("inference.logs"))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer cl.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	all := map[string]*schemas.Inference{}
-	for len(all) < n {
-		fetched := cl.PollFetches(ctx)
-		if err := fetched.Err(); err != nil {
-			r.t.Fatalf("%d of %d events: %v", len(all), n, err)
-		}
-		for _, rec := range fetched.Records() {
-			e := &schemas.Inference{}
-			if err := e.Unmarshal(rec.Value); err != nil {
-				r.t.Fatal(err)
-			}
-			if all[e.EventID] != nil {
-				r.t.Errorf("%s is there twice", e.EventID)
-			}
-			all[e.EventID] = e
-		}
-	}
-	if len(all) != n {
-		r.t.Fatalf("got %d events, want %d", len(all), n)
-	}
-	return all
-}
-
-// event is the only event there is.
-func (r *rig) event() *schemas.Inference {
-	r.t.Helper()
-	for _, e := range r.events(1) {
-		return e
-	}
-	return nil
-}
 
 const chat = `{"model":"m-1","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":[{"type":"text","text":"What is this?"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}}]}],"temperature":0.5,"max_tokens":7,"stop":["."],"user":"u-1","x_unknown":{"a":[1,2]}}`
 
@@ -455,6 +312,32 @@ func TestFailover(t *testing.T) {
 	}
 }
 
+// TestAllBusy: where every upstream is busy, the last one's own answer goes back.
+func TestAllBusy(t *testing.T) {
+	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Retry-After", "7")
+		w.WriteHeader(429)
+		fmt.Fprint(w, `{"error":{"message":"slow down","code":"rate_limit_exceeded"}}`)
+	}))
+	defer busy.Close()
+	r := newRig(t, func(c *Config) {
+		c.Upstreams = map[string]Upstream{"one": {URL: busy.URL}, "two": {URL: busy.URL}}
+	})
+	status, header, body := r.post("/v1/chat/completions", `{"model":"m"}`)
+	if status != 429 || header.Get("Retry-After") != "7" || !strings.Contains(body, "slow down") {
+		t.Errorf("got %d %v %s", status, header, body)
+	}
+	if e := r.event(); e.Attempts != 2 || e.ErrorType != "rate_limit_exceeded" {
+		t.Errorf("the event says %q after %d attempts", e.ErrorType, e.Attempts)
+	}
+	for name, u := range r.gateway.upstreams {
+		if n := u.atWork.Load(); n != 0 {
+			t.Errorf("%d calls are still at work at %s", n, name)
+		}
+	}
+}
+
 // TestWhenFull: with no room for events a model that fails closed answers 503, and one that
 // fails open answers, and is counted.
 func TestWhenFull(t *testing.T) {
@@ -483,24 +366,6 @@ func TestWhenFull(t *testing.T) {
 		case e.RequestModel == "open" && e.ErrorType == "":
 		default:
 			t.Errorf("an event is %+v", e)
-		}
-	}
-}
-
-func TestIDs(t *testing.T) {
-	ids := NewIDs([]byte("one secret"))
-	id := ids.New("acme")
-	forged := id[:5] + "x" + id[6:]
-	for _, c := range []struct {
-		tenant, id string
-		fine       bool
-	}{
-		{"acme", id, true}, {"other", id, false}, {"acme", forged, false}, {"acme", "call-1", true}, {"acme", "", true},
-		{"acme", id[:len(id)-1], true}, // no id of the gateway's form: one of the app's own
-		{"acme", NewIDs([]byte("another secret")).New("acme"), false},
-	} {
-		if err := ids.Check(c.tenant, c.id); (err == nil) != c.fine {
-			t.Errorf("%s of %s: %v", c.id, c.tenant, err)
 		}
 	}
 }

@@ -33,13 +33,7 @@ type openAIMessage struct {
 	Name       string          `json:"name"`
 	Content    json.RawMessage `json:"content"`
 	ToolCallID string          `json:"tool_call_id"`
-	ToolCalls  []struct {
-		ID       string `json:"id"`
-		Function struct {
-			Name      string `json:"name"`
-			Arguments string `json:"arguments"`
-		} `json:"function"`
-	} `json:"tool_calls"`
+	ToolCalls  []wireTool      `json:"tool_calls"`
 }
 
 // inputOf is what was asked, in OpenTelemetry's form; where it has another form than OpenAI's,

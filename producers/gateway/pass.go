@@ -1,7 +1,7 @@
 package gateway
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,15 +13,13 @@ import (
 	"time"
 )
 
-func newReader(b []byte) *bytes.Reader { return bytes.NewReader(b) }
-
 // pieceBytes is how much of an answer is passed on at a time.
 const pieceBytes = 4 << 10
 
 var pieces = sync.Pool{New: func() any { return new([pieceBytes]byte) }}
 
 // pass gives the client the upstream's answer as it comes, and reads it beside that.
-func (c *call) pass(w http.ResponseWriter, resp *http.Response, cancel context.CancelCauseFunc) *refusal {
+func (c *call) pass(w http.ResponseWriter, resp *http.Response) *refusal {
 	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")) // "" where it is none
 	streams := media == "text/event-stream"
 	if !streams && media != "application/json" {
@@ -40,12 +38,12 @@ func (c *call) pass(w http.ResponseWriter, resp *http.Response, cancel context.C
 	w.WriteHeader(resp.StatusCode)
 	if streams {
 		_ = http.NewResponseController(w).Flush() // the first piece may be long in coming
-		c.passStream(w, resp.Body, cancel)
+		c.passStream(w, resp.Body)
 	} else {
-		c.passWhole(w, resp, cancel)
+		c.passWhole(w, resp.Body)
 	}
 	if c.status >= http.StatusBadRequest {
-		c.fail(firstOf(c.answer.err, fmt.Sprintf("status_%d", c.status)))
+		c.fail(cmp.Or(c.answer.err, fmt.Sprintf("status_%d", c.status)))
 	}
 	if c.answer.err != "" {
 		c.fail(c.answer.err)
@@ -54,13 +52,6 @@ func (c *call) pass(w http.ResponseWriter, resp *http.Response, cancel context.C
 		c.fail("upstream_invalid")
 	}
 	return nil
-}
-
-func firstOf(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 func hopByHop(name string) bool {
@@ -73,11 +64,11 @@ func hopByHop(name string) bool {
 
 // copyTo passes what comes of body on to w and to read, each piece at once. It gives up
 // when either side stands still for too long.
-func (c *call) copyTo(w http.ResponseWriter, body io.Reader, cancel context.CancelCauseFunc, read func([]byte)) error {
+func (c *call) copyTo(w http.ResponseWriter, body io.Reader, read func([]byte)) error {
 	buffer := pieces.Get().(*[pieceBytes]byte)
 	defer pieces.Put(buffer)
 	out := http.NewResponseController(w)
-	idle := time.AfterFunc(c.g.cfg.IdleTimeout, func() { cancel(errIdle) })
+	idle := time.AfterFunc(c.g.cfg.IdleTimeout, func() { c.cancel(errIdle) })
 	defer idle.Stop()
 	for {
 		n, err := body.Read(buffer[:])
@@ -110,16 +101,16 @@ func (c *call) copyTo(w http.ResponseWriter, body io.Reader, cancel context.Canc
 type clientError struct{ error }
 
 // broken notes what broke an answer off, and says whether the client is still there.
-func (c *call) broken(ctx context.Context, err error) bool {
+func (c *call) broken(err error) bool {
 	var client *clientError
 	switch {
 	case errors.As(err, &client):
 		c.fail("client_closed")
 		return false
-	case errors.Is(context.Cause(ctx), errIdle):
+	case errors.Is(context.Cause(c.context), errIdle):
 		c.fail("upstream_timeout")
 		return true
-	case ctx.Err() != nil:
+	case c.context.Err() != nil:
 		c.fail("client_closed")
 		return false
 	}
@@ -128,10 +119,10 @@ func (c *call) broken(ctx context.Context, err error) bool {
 	return true
 }
 
-func (c *call) passStream(w http.ResponseWriter, body io.Reader, cancel context.CancelCauseFunc) {
+func (c *call) passStream(w http.ResponseWriter, body io.Reader) {
 	s := &stream{answer: c.answer}
 	before := 0
-	err := c.copyTo(w, body, cancel, func(p []byte) {
+	err := c.copyTo(w, body, func(p []byte) {
 		_, _ = s.Write(p) // it never fails
 		if n := c.answer.held + cap(s.line); n > before {
 			if !c.hold(int64(n - before)) {
@@ -140,7 +131,7 @@ func (c *call) passStream(w http.ResponseWriter, body io.Reader, cancel context.
 			before = n
 		}
 	})
-	if err != nil && c.broken(c.context, err) {
+	if err != nil && c.broken(err) {
 		// What the client's library reads as the error that it is.
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(lastWords)) // without it the write tells
 		e := &refusal{kind: kindUpstream, code: c.failure, message: "the upstream broke its answer off"}
@@ -162,9 +153,9 @@ const (
 	tailSize = 1 << 10
 )
 
-func (c *call) passWhole(w http.ResponseWriter, resp *http.Response, cancel context.CancelCauseFunc) {
+func (c *call) passWhole(w http.ResponseWriter, body io.Reader) {
 	var whole, tail []byte
-	err := c.copyTo(w, resp.Body, cancel, func(p []byte) {
+	err := c.copyTo(w, body, func(p []byte) {
 		if !c.answer.cut && len(whole)+len(p) <= maxWhole && c.hold(int64(len(p))) {
 			whole = append(whole, p...)
 			return
@@ -175,7 +166,7 @@ func (c *call) passWhole(w http.ResponseWriter, resp *http.Response, cancel cont
 	})
 	switch {
 	case err != nil:
-		if c.broken(c.context, err) {
+		if c.broken(err) {
 			panic(http.ErrAbortHandler) // the client sees that the answer has no end
 		}
 	case c.answer.cut:
@@ -200,12 +191,11 @@ func (g *Gateway) passList(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), dialTimeout)
 	defer cancel()
-	out, err := newRequest(ctx, r.Header, g.keys.none != nil, u, "/models", nil)
+	out, err := g.newRequest(ctx, http.MethodGet, r.Header, u, "/models", nil)
 	if err != nil {
 		refuse(err.Error())
 		return
 	}
-	out.Method, out.Body, out.GetBody = http.MethodGet, nil, nil
 	resp, err := g.transport.RoundTrip(out)
 	if err != nil {
 		refuse("the upstream " + u.name + " cannot be reached")

@@ -13,12 +13,14 @@ import (
 // recorder makes events of the calls that were answered, and sees to it that each is kept or
 // counted as a gap.
 type recorder struct {
-	g      *Gateway
-	makers int
-	calls  chan *call
-	sent   chan *keeping
-	mu     sync.Mutex
-	gaps   map[gap]int64 // that no event was kept of yet
+	g       *Gateway
+	makers  int
+	calls   chan *call
+	sent    chan *keeping
+	over    chan struct{}  // closed when nothing is waited for any more
+	patient sync.WaitGroup // events that wait for room
+	mu      sync.Mutex
+	gaps    map[gap]int64 // that no event was kept of yet
 }
 
 // gap is what is known of calls without an event.
@@ -42,7 +44,7 @@ const (
 )
 
 func newRecorder(g *Gateway, makers int) *recorder {
-	return &recorder{g: g, makers: makers, calls: make(chan *call, mostWaiting), sent: make(chan *keeping, mostSent), gaps: map[gap]int64{}}
+	return &recorder{g: g, makers: makers, calls: make(chan *call, mostWaiting), sent: make(chan *keeping, mostSent), over: make(chan struct{}), gaps: map[gap]int64{}}
 }
 
 // keep has the call's event kept. It waits only where more calls are answered than events
@@ -66,7 +68,7 @@ func (r *recorder) keep(c *call) {
 // known is an outcome that is the gateway's own, so that an upstream cannot make metrics.
 func known(outcome string) string {
 	switch outcome {
-	case "ok", "client_closed", "upstream_reset", "upstream_timeout", "upstream_incomplete", "upstream_invalid", "upstream_unreachable", "upstream_busy",
+	case "ok", "client_closed", "upstream_reset", "upstream_timeout", "upstream_incomplete", "upstream_invalid", "upstream_unreachable",
 		"no_upstream", "model_not_found", "invalid_request", "body_cut", "body_too_large", "too_much_at_work", "capture_full", "rate_limit_exceeded", "budget_used_up":
 		return outcome
 	}
@@ -94,9 +96,16 @@ func (r *recorder) run(ctx context.Context, drained func()) {
 	drained()
 	close(noCalls)
 	makers.Wait()
+	close(r.over)
+	r.patient.Wait()
 	r.tellGaps()
 	close(noneSent)
 	waiter.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for at, n := range r.gaps {
+		r.g.deps.Log.Error("calls have neither an event nor a place in a count: there is no room at the end", "model", at.model, "calls", n)
+	}
 }
 
 // work does what comes, and, when no more is to come, what is there.
@@ -129,17 +138,37 @@ func (r *recorder) send(c *call) {
 	r.write(&keeping{event: e, closed: closed})
 }
 
+// write writes an event. One that must not be missed waits for room, beside the others.
 func (r *recorder) write(k *keeping) {
-	var err error
-	for end := time.Now().Add(keepTimeout); ; time.Sleep(keepPause) {
-		if k.result, err = r.g.deps.Client.Inference(context.Background(), k.event); err == nil {
-			r.sent <- k
-			return
+	err := r.try(k)
+	switch {
+	case err == nil:
+	case k.closed && errors.Is(err, client.ErrFull):
+		r.patient.Go(func() { r.wait(k, err) })
+	default:
+		r.miss(k, err)
+	}
+}
+
+func (r *recorder) try(k *keeping) (err error) {
+	if k.result, err = r.g.deps.Client.Inference(context.Background(), k.event); err == nil {
+		r.sent <- k
+	}
+	return err
+}
+
+// wait tries again until there is room, or none for too long, or the gateway ends.
+func (r *recorder) wait(k *keeping, err error) {
+	for end := time.Now().Add(keepTimeout); errors.Is(err, client.ErrFull) && time.Now().Before(end); {
+		select {
+		case <-r.over:
+			end = time.Now() // once more
+		case <-time.After(keepPause):
 		}
-		if !k.closed || !errors.Is(err, client.ErrFull) || time.Now().After(end) {
-			r.miss(k, err)
-			return
-		}
+		err = r.try(k)
+	}
+	if err != nil {
+		r.miss(k, err)
 	}
 }
 

@@ -43,14 +43,16 @@ func newUpstreams(cfg Config) map[string]*upstream {
 	return all
 }
 
-// able says whether a call may go there now.
-func (u *upstream) able(now time.Time) bool {
-	if most := u.cfg.MaxCalls; most > 0 && u.atWork.Load() >= int64(most) {
-		return false
-	}
+// full says whether as many calls are at work there as it takes.
+func (u *upstream) full() bool {
+	return u.cfg.MaxCalls > 0 && u.atWork.Load() >= int64(u.cfg.MaxCalls)
+}
+
+// alone says whether it is being left alone now.
+func (u *upstream) alone(now time.Time) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return !now.Before(u.until)
+	return now.Before(u.until)
 }
 
 // report takes in how a call went: ok where it was answered, whatever the answer said of the
@@ -89,19 +91,18 @@ func (g *Gateway) pools(m Model) [][]*upstream {
 }
 
 // choose is the upstream that a call goes to next, and has not been at yet: the least loaded
-// of the first pool that has an able one; where none is able, one that is being left alone is
-// better than none. nil where all were tried, or are full.
+// of the first pool that has one with room which is not being left alone; where there is none,
+// one that is left alone is better than none. nil where all were tried, or are full.
 func (g *Gateway) choose(pools [][]*upstream, tried []*upstream) *upstream {
 	now := g.deps.Clock()
 	turn := int(g.turn.Add(1))
-	for _, must := range []bool{true, false} {
+	for _, must := range []bool{true, false} { // be one that is not left alone
 		for _, pool := range pools {
 			var best *upstream
 			var least int64
 			for i := range pool {
 				u := pool[(i+turn)%len(pool)] // the equally loaded take turns
-				full := u.cfg.MaxCalls > 0 && u.atWork.Load() >= int64(u.cfg.MaxCalls)
-				if slices.Contains(tried, u) || full || must && !u.able(now) {
+				if slices.Contains(tried, u) || u.full() || must && u.alone(now) {
 					continue
 				}
 				if n := u.atWork.Load(); best == nil || n < least {

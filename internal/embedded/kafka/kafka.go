@@ -74,13 +74,16 @@ type Server struct {
 	refusing atomic.Bool
 }
 
+// LeastLogBytes is the least that a log may hold.
+const LeastLogBytes = 64 << 20
+
 // Validate says what is wrong with c.
 func (c Config) Validate() error {
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return fmt.Errorf("kafka.listen: %q is not host:port: %w", c.Listen, err)
 	}
-	if c.Dir == "" || c.MaxLogBytes < 64<<20 {
-		return fmt.Errorf("kafka: the embedded broker needs a folder and a log of at least 64 MiB, got %q and %d bytes", c.Dir, c.MaxLogBytes)
+	if c.Dir == "" || c.MaxLogBytes < LeastLogBytes {
+		return fmt.Errorf("kafka: the embedded broker needs a folder and a log of at least %d bytes, got %q and %d bytes", LeastLogBytes, c.Dir, c.MaxLogBytes)
 	}
 	return nil
 }
